@@ -1,0 +1,52 @@
+/*
+ * An emulated device of a family: it speaks the family's real protocol on the master side of a
+ * pseudo terminal. It shares no protocol code with the driver beyond constants and framing.
+ * Each family's twin.c defines one `const struct twin_family <name>_twin`; kiln-twin runs one process
+ * for each plugged device.
+ */
+#ifndef KILN_TWIN_H
+#define KILN_TWIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct twin_config {
+	const char *serial;
+	const char *model;
+	const char *folder;  /* the device's flash: its own folder, exists; state survives unplugging */
+	const char *variant; /* the family's own choice ("1.2", "1.3", "tpm2"), or NULL */
+	const char *fault;   /* what goes wrong ("drop", "wrong-key", ...), or NULL; see twin_faults */
+	int64_t keygen_ms;   /* how long making a key takes */
+	int64_t baud;        /* paces what the device sends and receives; 0: unpaced */
+	uint64_t seed;       /* of every random choice but keys and nonces */
+};
+
+/*
+ * Faults every family's twin knows where they make sense for it. step:NAME after a colon chooses
+ * where ("stall:prove"); without it the fault hits at a place that seed picks.
+ */
+#define TWIN_FAULTS                                                                                \
+	"drop", "corrupt", "stall", "reset", "lying-readback", "wrong-key", "duplicate-serial",    \
+	    "refuse", "wrong-serial", "wrong-nonce", "other-csr-subject", "bad-csr-signature"
+
+struct twin_family {
+	const char *name;
+	const char *const *faults;   /* NULL at the end: those of TWIN_FAULTS it can do */
+	const char *const *variants; /* NULL at the end; the first is the default */
+
+	/*
+	 * Serves the device on fd, the master of a raw pty, until the process is killed (unplugged).
+	 * Returns 0 where the device resets itself: kiln-twin closes the pty, waits a moment, and
+	 * starts it again on a new one with the same folder.
+	 */
+	int (*serve)(const struct twin_config *config, int fd, struct err *e);
+};
+
+/* The one of that name, or NULL; by index, NULL behind the last. */
+const struct twin_family *twin_find(const char *name);
+const struct twin_family *twin_at(size_t i);
+
+#endif

@@ -1,0 +1,96 @@
+#include "serve.h"
+
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "build_id.h"
+
+const char *build_id(void)
+{
+	return KILN_BUILD_ID;
+}
+
+int64_t serve_deadline(const json_t *request)
+{
+	return json_opt_int(request, "deadline", INT64_MAX);
+}
+
+static int harden(bool die_with_parent, struct err *e)
+{
+	const struct rlimit none = { 0, 0 };
+	pid_t parent = getppid();
+
+	(void)signal(SIGPIPE, SIG_IGN); /* SIG_IGN can not fail for a valid signal */
+	if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
+		return err_errno(e, ERR_CONFIG, "serve.core", "turning core dumps off");
+	if (die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+		return err_errno(e, ERR_CONFIG, "serve.parent", "tying this process to its parent");
+	if (die_with_parent && getppid() != parent)
+		return err_set(e, ERR_CONFIG, "serve.parent", "the parent is gone already");
+	return 0;
+}
+
+static int greet(const char *program, struct err *e)
+{
+	AUTO(json_t) *hello = json_pack("{s:s, s:s}", "hello", program, "build", build_id());
+
+	if (hello == NULL)
+		return err_nomem(e);
+	return line_write(SERVE_FD, hello, INT64_MAX, ERR_CONFIG, e);
+}
+
+static int dispatch(const struct serve_call *calls, size_t count, void *context,
+    const json_t *request, json_t *ok, struct err *e)
+{
+	const char *name;
+
+	if (json_get_str(request, "do", &name, ERR_CONFIG, e) != 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, calls[i].name) == 0)
+			return calls[i].run(context, request, ok, e);
+	return err_set(e, ERR_CONFIG, "serve.unknown", "unknown request \"%s\"", name);
+}
+
+static int answer(const struct serve_call *calls, size_t count, void *context,
+    const json_t *request, struct err *e)
+{
+	AUTO(json_t) *reply = json_pack("{s:I}", "id", (json_int_t)json_opt_int(request, "id", -1));
+	AUTO(json_t) *ok = json_object();
+	struct err why = { 0 };
+	int rc;
+
+	if (reply == NULL || ok == NULL)
+		return err_nomem(e);
+	if (dispatch(calls, count, context, request, ok, &why) == 0)
+		rc = json_set_new(reply, "ok", steal(&ok), e);
+	else
+		rc = json_set_new(reply, "err", json_from_err(&why), e);
+	if (rc != 0)
+		return -1;
+	return line_write(SERVE_FD, reply, INT64_MAX, ERR_CONFIG, e);
+}
+
+int serve(const char *program, bool die_with_parent, const struct serve_call *calls, size_t count,
+    void *context, struct err *e)
+{
+	AUTO_STRUCT(line) in = { .fd = SERVE_FD };
+
+	if (harden(die_with_parent, e) != 0 || greet(program, e) != 0)
+		return -1;
+	for (;;) {
+		AUTO(json_t) *request = NULL;
+		bool eof;
+
+		if (line_read(&in, &request, &eof, INT64_MAX, ERR_CONFIG, e) != 0)
+			return -1;
+		if (eof)
+			return 0;
+		if (answer(calls, count, context, request, e) != 0)
+			return -1;
+	}
+}

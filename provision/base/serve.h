@@ -1,0 +1,34 @@
+/*
+ * The child's end of a line channel: greet, then answer requests one at a time until the station
+ * closes. A request is {"id": n, "do": "name", ...}; the answer {"id": n, "ok": {...}} or
+ * {"id": n, "err": {...}} (json_from_err). Every program but the station is one such loop.
+ */
+#ifndef KILN_SERVE_H
+#define KILN_SERVE_H
+
+#include "line.h"
+
+/* Where a program that the station starts finds its channel. */
+enum { SERVE_FD = 3 };
+
+struct serve_call {
+	const char *name;
+	/* request is whole; ok is an empty object to fill. May block until the request's "deadline". */
+	int (*run)(void *context, const json_t *request, json_t *ok, struct err *e);
+};
+
+/* The request's "deadline" member: absolute CLOCK_MONOTONIC ms, INT64_MAX where there is none. */
+int64_t serve_deadline(const json_t *request);
+
+/*
+ * Sets PR_SET_PDEATHSIG (when die_with_parent), turns core dumps off, greets with
+ * {"hello": program, "build": build_id()} on SERVE_FD and answers. 0 at end of file, -1 when the
+ * channel is unusable. calls has count rows.
+ */
+must_check int serve(const char *program, bool die_with_parent, const struct serve_call *calls,
+    size_t count, void *context, struct err *e);
+
+/* Hex digest over the sources this program was built from. */
+const char *build_id(void);
+
+#endif

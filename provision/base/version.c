@@ -1,0 +1,6 @@
+#include "version.h"
+
+const char *kiln_version(void)
+{
+	return KILN_VERSION;
+}

@@ -1,0 +1,335 @@
+#include "child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include "clock.h"
+#include "line.h"
+#include "proc.h"
+#include "serve.h"
+
+/* What an answer may take on its way back before its asker is told that it is late. */
+enum { ANSWER_GRACE_MS = 500, GREETING_MS = 10000 };
+
+enum child_state { CHILD_GREETING, CHILD_OPENING, CHILD_READY, CHILD_ENDED };
+
+struct child {
+	struct event_base *loop;
+	const char *program;
+	pid_t pid;
+	enum child_state state;
+	struct bufferevent *channel;
+	struct event *timer;  /* deadline of what is awaited */
+	struct event *ending; /* deferred end: never inside the caller's call */
+	struct err why;
+	json_t *open; /* owned until sent */
+	int open_ms;
+	enum err_domain domain;
+	struct child_events events;
+	int64_t id;
+	child_answer *answer; /* NULL when idle */
+	void *context;
+};
+
+static void child_free(struct child *c)
+{
+	if (c->channel != NULL)
+		bufferevent_free(c->channel);
+	if (c->timer != NULL)
+		event_free(c->timer);
+	if (c->ending != NULL)
+		event_free(c->ending);
+	json_decref(c->open);
+	free(c);
+}
+
+static void describe_end(struct child *c, int status, struct err *why)
+{
+	if (why->domain != ERR_NONE)
+		return;
+	if (WIFSIGNALED(status))
+		(void)err_set(why, c->domain, "child.died", "%s was ended by signal %d (%s)", c->program,
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)err_set(why, c->domain, "child.died", "%s ended by itself (exit code %d)", c->program,
+		    WEXITSTATUS(status));
+}
+
+static void reap(pid_t pid, int *ret_status)
+{
+	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void answer_with(struct child *c, const json_t *ok, const struct err *e)
+{
+	child_answer *answer = c->answer;
+
+	c->answer = NULL;
+	(void)event_del(c->timer); /* not pending is fine */
+	if (answer != NULL)
+		answer(c->context, ok, e);
+}
+
+/* The deferred end: kills, reaps, tells. */
+static void on_ending(evutil_socket_t fd, short what, void *context)
+{
+	struct child *c = context;
+	struct err why = c->why;
+	int status = 0;
+
+	(void)fd;
+	(void)what;
+	c->state = CHILD_ENDED;
+	/* A closed channel usually means that it exits right now: its own status tells more. */
+	if (why.domain == ERR_NONE)
+		for (int i = 0; i < 50 && waitpid(c->pid, &status, WNOHANG) == 0; i++)
+			(void)usleep(1000);
+	if (kill(c->pid, SIGKILL) == 0)
+		reap(c->pid, &status);
+	describe_end(c, status, &why);
+	answer_with(c, NULL, &why);
+	c->events.ended(c->events.context, &why);
+	child_free(c);
+}
+
+/* Ends the child from the loop, not from here. why NULL: its exit status will say. */
+static void end(struct child *c, const struct err *why)
+{
+	if (event_pending(c->ending, EV_TIMEOUT, NULL))
+		return;
+	if (why != NULL)
+		c->why = *why;
+	bufferevent_disable(c->channel, EV_READ | EV_WRITE);
+	event_active(c->ending, EV_TIMEOUT, 0);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct child *c = context;
+	struct err why = { 0 };
+
+	(void)fd;
+	(void)what;
+	(void)err_set(&why, c->domain, "child.timeout", "%s did not answer in time and was ended",
+	    c->program);
+	end(c, &why);
+}
+
+static int await(struct child *c, int64_t ms, struct err *e)
+{
+	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	return event_add(c->timer, &t) == 0 ? 0 : err_nomem(e);
+}
+
+static int send_line(struct child *c, const json_t *object, struct err *e)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+
+	if (json_canonical(object, &text, e) != 0 || buf_add_u8(&text, '\n', e) != 0)
+		return -1;
+	if (text.len > LINE_MAX_LEN)
+		return err_set(e, ERR_CONFIG, "line.long", "a request to %s is longer than %d bytes",
+		    c->program, LINE_MAX_LEN);
+	return bufferevent_write(c->channel, text.data, text.len) == 0 ? 0 : err_nomem(e);
+}
+
+static int put_question(struct child *c, json_t *request, int64_t ms, struct err *e)
+{
+	int64_t deadline = clock_now_ms() + ms;
+
+	if (json_set_int(request, "id", ++c->id, e) != 0 ||
+	    json_set_int(request, "deadline", deadline, e) != 0)
+		return -1;
+	if (send_line(c, request, e) != 0)
+		return -1;
+	return await(c, ms + ANSWER_GRACE_MS, e);
+}
+
+static void become_ready(struct child *c, const json_t *answer)
+{
+	c->state = CHILD_READY;
+	(void)event_del(c->timer); /* nothing is awaited */
+	c->events.ready(c->events.context, answer);
+}
+
+static int on_greeting(struct child *c, const json_t *line, struct err *e)
+{
+	AUTO(json_t) *open = steal(&c->open);
+
+	if (strcmp(json_opt_str(line, "hello", ""), c->program) != 0)
+		return err_set(e, ERR_CONFIG, "child.greeting", "%s did not greet", c->program);
+	if (strcmp(json_opt_str(line, "build", ""), build_id()) != 0)
+		return err_set(e, ERR_CONFIG, "child.build",
+		    "%s is of another build: kiln was upgraded under a running station; restart it",
+		    c->program);
+	if (open == NULL) {
+		become_ready(c, line);
+		return 0;
+	}
+	c->state = CHILD_OPENING;
+	return put_question(c, open, c->open_ms, e);
+}
+
+static int on_answer(struct child *c, const json_t *line, struct err *e)
+{
+	const json_t *ok = json_object_get(line, "ok");
+	struct err said = { 0 };
+
+	if (json_opt_int(line, "id", -1) != c->id)
+		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked", c->program);
+	if (!json_is_object(ok))
+		(void)json_to_err(json_object_get(line, "err"), &said);
+	if (c->state == CHILD_OPENING && json_is_object(ok)) {
+		become_ready(c, ok);
+		return 0;
+	}
+	if (c->state == CHILD_OPENING) {
+		*e = said;
+		return -1;
+	}
+	if (c->answer == NULL)
+		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked", c->program);
+	answer_with(c, json_is_object(ok) ? ok : NULL, &said);
+	return 0;
+}
+
+static int on_line(struct child *c, const char *text, size_t len, struct err *e)
+{
+	AUTO(json_t) *line = NULL;
+
+	if (json_parse(text, len, &line, c->domain, e) != 0)
+		return err_while(e, "a line of %s", c->program);
+	return c->state == CHILD_GREETING ? on_greeting(c, line, e) : on_answer(c, line, e);
+}
+
+static void on_read(struct bufferevent *channel, void *context)
+{
+	struct child *c = context;
+	struct evbuffer *in = bufferevent_get_input(channel);
+	struct err e = { 0 };
+	size_t len;
+
+	for (;;) {
+		char *text = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
+		int rc;
+
+		if (text == NULL)
+			break;
+		rc = on_line(c, text, len, &e);
+		explicit_bzero(text, len);
+		free(text);
+		if (rc != 0) {
+			end(c, &e);
+			return;
+		}
+	}
+	if (evbuffer_get_length(in) > LINE_MAX_LEN) {
+		(void)err_set(&e, c->domain, "line.long", "a line of %s is longer than %d bytes",
+		    c->program, LINE_MAX_LEN);
+		end(c, &e);
+	}
+}
+
+static void on_channel_end(struct bufferevent *channel, short what, void *context)
+{
+	(void)channel;
+	(void)what;
+	end(context, NULL);
+}
+
+static int connect_child(struct child *c, int fd, struct err *e)
+{
+	c->timer = evtimer_new(c->loop, on_timer, c);
+	c->ending = evtimer_new(c->loop, on_ending, c);
+	if (evutil_make_socket_nonblocking(fd) == 0)
+		c->channel = bufferevent_socket_new(c->loop, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (c->channel == NULL)
+		(void)close(fd); /* nothing was written */
+	if (c->timer == NULL || c->ending == NULL || c->channel == NULL)
+		return err_nomem(e);
+	bufferevent_setcb(c->channel, on_read, NULL, on_channel_end, c);
+	if (bufferevent_enable(c->channel, EV_READ | EV_WRITE) != 0)
+		return err_nomem(e);
+	return await(c, GREETING_MS, e);
+}
+
+int child_start(struct child **ret, struct event_base *loop, const char *program,
+    const char *const arguments[], json_t *open, int open_ms, enum err_domain domain,
+    const struct child_events *events, struct err *e)
+{
+	struct child *c = calloc(1, sizeof(*c));
+	int fd;
+
+	if (c == NULL) {
+		json_decref(open);
+		return err_nomem(e);
+	}
+	*c = (struct child){ .loop = loop, .program = program, .open = open, .open_ms = open_ms,
+		.domain = domain, .events = *events };
+	if (proc_start(program, arguments, &fd, &c->pid, e) != 0) {
+		child_free(c);
+		return -1;
+	}
+	if (connect_child(c, fd, e) != 0) {
+		child_kill(c);
+		return -1;
+	}
+	*ret = c;
+	return 0;
+}
+
+int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answer *answer,
+    void *context, struct err *e)
+{
+	AUTO(json_t) *owned = request;
+
+	if (owned == NULL)
+		return err_nomem(e);
+	if (c->state != CHILD_READY || c->answer != NULL)
+		return err_set(e, ERR_CONFIG, "child.busy", "%s is not ready to be asked", c->program);
+	if (put_question(c, owned, deadline_ms, e) != 0)
+		return -1;
+	c->answer = answer;
+	c->context = context;
+	return 0;
+}
+
+bool child_is_busy(const struct child *c)
+{
+	return c->state != CHILD_READY || c->answer != NULL || event_pending(c->ending, EV_TIMEOUT, NULL);
+}
+
+void child_kill(struct child *c)
+{
+	int status;
+
+	if (kill(c->pid, SIGKILL) == 0)
+		reap(c->pid, &status);
+	child_free(c);
+}
+
+void child_stop(struct child *c, int grace_ms)
+{
+	int64_t deadline = clock_now_ms() + grace_ms;
+	int status;
+
+	bufferevent_free(c->channel); /* end of file is how a child is asked to end */
+	c->channel = NULL;
+	while (waitpid(c->pid, &status, WNOHANG) == 0) {
+		if (clock_left_ms(deadline) == 0) {
+			child_kill(c);
+			return;
+		}
+		(void)usleep(2000);
+	}
+	child_free(c);
+}

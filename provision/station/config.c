@@ -1,0 +1,286 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+/* path, as the file says it, made absolute by the file's folder. */
+static int path_of(const struct config *c, const struct yaml_node *map, const char *key,
+    const char *fallback, char **ret, struct err *e)
+{
+	AUTO_STRUCT(buf) full = { 0 };
+	const char *text;
+
+	if (yaml_str(map, key, fallback, &text, e) != 0 || file_beside(c->path, text, &full, e) != 0)
+		return -1;
+	*ret = strndup((const char *)full.data, full.len);
+	return *ret != NULL ? 0 : err_nomem(e);
+}
+
+/* As path_of, but "prompt" and "credential:NAME" stay as they are. */
+static int secret_of(const struct config *c, const struct yaml_node *map, const char *key, char **ret,
+    struct err *e)
+{
+	const char *text;
+
+	if (yaml_str(map, key, NULL, &text, e) != 0)
+		return -1;
+	if (strcmp(text, "prompt") != 0 && strncmp(text, "credential:", 11) != 0)
+		return path_of(c, map, key, NULL, ret, e);
+	*ret = strdup(text);
+	return *ret != NULL ? 0 : err_nomem(e);
+}
+
+static int load_station(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "id", "site", "line", NULL };
+	const struct yaml_node *map;
+
+	if (yaml_map(root, "station", true, &map, e) != 0 || yaml_keys(map, keys, e) != 0 ||
+	    yaml_str(map, "id", NULL, &c->station, e) != 0 || yaml_str(map, "site", "", &c->site, e) != 0 ||
+	    yaml_str(map, "line", "", &c->line, e) != 0)
+		return -1;
+	if (c->station[0] == '\0' || strlen(c->station) > 64)
+		return yaml_error(yaml_get(map, "id"), e, "a station's id has 1 to 64 characters");
+	return 0;
+}
+
+static int load_retry(struct config *c, const struct yaml_node *ca, struct err *e)
+{
+	static const char *const keys[] = { "min_s", "max_s", "default_s", NULL };
+	const struct yaml_node *map;
+
+	c->retry_min_s = 1;
+	c->retry_max_s = 3600;
+	c->retry_default_s = 10;
+	if (yaml_map(ca, "retry", false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 ||
+	    yaml_int(map, "min_s", false, 1, 86400, &c->retry_min_s, e) != 0 ||
+	    yaml_int(map, "max_s", false, c->retry_min_s, 604800, &c->retry_max_s, e) != 0)
+		return -1;
+	return yaml_int(map, "default_s", false, c->retry_min_s, c->retry_max_s, &c->retry_default_s, e);
+}
+
+static int load_credential(struct config *c, const struct yaml_node *ca, struct err *e)
+{
+	static const char *const keys[] = { "kind", "file", NULL };
+	static const char *const kinds[] = { "basic", "header", NULL };
+	const struct yaml_node *map;
+	int kind = 0;
+
+	if (yaml_map(ca, "credential", false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 || yaml_enum(map, "kind", true, kinds, &kind, e) != 0)
+		return -1;
+	c->credential_kind = kinds[kind];
+	return secret_of(c, map, "file", &c->credential_file, e);
+}
+
+static int load_ca(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "url", "anchors", "accept_test_ca", "processes", "credential",
+		"retry", NULL };
+	const struct yaml_node *map;
+
+	c->ca_processes = 4;
+	if (yaml_map(root, "ca", true, &map, e) != 0 || yaml_keys(map, keys, e) != 0 ||
+	    yaml_str(map, "url", NULL, &c->ca_url, e) != 0 ||
+	    path_of(c, map, "anchors", NULL, &c->ca_anchors, e) != 0 ||
+	    yaml_bool(map, "accept_test_ca", false, &c->ca_test, e) != 0 ||
+	    yaml_int(map, "processes", false, 1, CONFIG_PROCESSES_MAX, &c->ca_processes, e) != 0)
+		return -1;
+	if (strncmp(c->ca_url, "https://", 8) != 0)
+		return yaml_error(yaml_get(map, "url"), e, "a CA's url begins with https://");
+	if (load_credential(c, map, e) != 0)
+		return -1;
+	return load_retry(c, map, e);
+}
+
+static int load_token(struct config *c, const struct yaml_node *hsm, const char *name,
+    struct config_token *ret, struct err *e)
+{
+	static const char *const keys[] = { "token", "key", "certificate", "pin", NULL };
+	AUTO_STRUCT(buf) guard = { 0 };
+	const struct yaml_node *map;
+
+	if (yaml_map(hsm, name, false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "token", NULL, &ret->token, e) != 0 ||
+	    yaml_str(map, "key", NULL, &ret->key, e) != 0 || secret_of(c, map, "pin", &ret->pin, e) != 0)
+		return -1;
+	if (path_of(c, map, "certificate", NULL, &ret->certificate, e) != 0 ||
+	    buf_printf(&guard, e, "%s/%s.pin-failed", c->state, name) != 0)
+		return -1;
+	ret->guard = strndup((const char *)guard.data, guard.len);
+	return ret->guard != NULL ? 0 : err_nomem(e);
+}
+
+static bool is_variable_allowed(const char *name)
+{
+	for (const char *p = name; *p != '\0'; p++)
+		if (!isupper((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '_')
+			return false;
+	return name[0] != '\0' && strncmp(name, "LD_", 3) != 0 && strcmp(name, "PATH") != 0;
+}
+
+/* Some modules are configured by variables only (SOFTHSM2_CONF, TPM2_PKCS11_STORE). */
+static int load_environment(const struct yaml_node *hsm, struct err *e)
+{
+	const struct yaml_node *map;
+
+	if (yaml_map(hsm, "environment", false, &map, e) != 0)
+		return -1;
+	for (size_t i = 0; map != NULL && i < yaml_len(map); i++) {
+		const char *name = yaml_key_at(map, i);
+		const char *value;
+
+		if (yaml_text(yaml_value_at(map, i), &value, e) != 0)
+			return -1;
+		if (!is_variable_allowed(name))
+			return yaml_error(yaml_value_at(map, i), e, "%s can not be set here", name);
+		if (setenv(name, value, 1) != 0)
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+static int load_hsm(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "module", "environment", "tls", "attestation", NULL };
+	const struct yaml_node *map;
+
+	if (yaml_map(root, "hsm", true, &map, e) != 0 || yaml_keys(map, keys, e) != 0 ||
+	    path_of(c, map, "module", NULL, &c->module, e) != 0 || load_environment(map, e) != 0 ||
+	    load_token(c, map, "tls", &c->tls, e) != 0 ||
+	    load_token(c, map, "attestation", &c->attestation, e) != 0)
+		return -1;
+	if (c->attestation.token == NULL)
+		return yaml_error(map, e, "hsm.attestation is missing: a station attests what it does");
+	if (c->tls.token == NULL && c->credential_kind == NULL)
+		return yaml_error(map, e, "neither hsm.tls nor ca.credential says who we are to the CA");
+	if (c->tls.token != NULL && c->credential_kind != NULL)
+		return yaml_error(
+		    map, e, "hsm.tls and ca.credential exclude each other: CAs disagree which one counts");
+	if (c->tls.token != NULL && strcmp(c->tls.token, c->attestation.token) == 0)
+		return yaml_error(map, e,
+		    "the TLS and the attestation key must lie in different tokens: what faces the network "
+		    "never holds the attestation login");
+	return 0;
+}
+
+static int load_slots(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "name", "address", NULL };
+	const struct yaml_node *list;
+
+	if (yaml_list(root, "slots", true, &list, e) != 0)
+		return -1;
+	if (yaml_len(list) == 0 || yaml_len(list) > CONFIG_SLOTS_MAX)
+		return yaml_error(list, e, "a station has 1 to %d slots", CONFIG_SLOTS_MAX);
+	for (size_t i = 0; i < yaml_len(list); i++) {
+		const struct yaml_node *map = yaml_at(list, i);
+		struct config_slot *s = &c->slots[i];
+
+		if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "name", NULL, &s->name, e) != 0 ||
+		    yaml_str(map, "address", NULL, &s->address, e) != 0)
+			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(s->name, c->slots[k].name) == 0 ||
+			    strcmp(s->address, c->slots[k].address) == 0)
+				return yaml_error(map, e, "slot %s has the name or address of slot %s", s->name,
+				    c->slots[k].name);
+	}
+	c->slot_count = yaml_len(list);
+	return 0;
+}
+
+static int load_order(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "id", "quantity", NULL };
+	const struct yaml_node *map;
+
+	if (yaml_map(root, "order", false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "id", NULL, &c->order, e) != 0)
+		return -1;
+	return yaml_int(map, "quantity", true, 1, 1000000000, &c->quantity, e);
+}
+
+static int load(struct config *c, struct err *e)
+{
+	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm", "slots",
+		"order", NULL };
+	AUTO_STRUCT(buf) text = { 0 };
+	const struct yaml_node *root;
+
+	if (file_read(c->path, 256 * 1024, &text, e) != 0 ||
+	    yaml_parse(&c->yaml, c->path, (const char *)text.data, text.len, e) != 0)
+		return -1;
+	root = yaml_root(c->yaml);
+	if (yaml_keys(root, keys, e) != 0 || load_station(c, root, e) != 0 ||
+	    path_of(c, root, "records", NULL, &c->records, e) != 0 ||
+	    path_of(c, root, "state", "state", &c->state, e) != 0 ||
+	    path_of(c, root, "profile", NULL, &c->profile, e) != 0 || load_ca(c, root, e) != 0 ||
+	    load_hsm(c, root, e) != 0 || load_slots(c, root, e) != 0)
+		return -1;
+	return load_order(c, root, e);
+}
+
+int config_load(struct config **ret, const char *path, struct err *e)
+{
+	AUTO_PTR(config) *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || (c->path = strdup(path)) == NULL)
+		return err_nomem(e);
+	if (load(c, e) != 0)
+		return -1;
+	*ret = steal(&c);
+	return 0;
+}
+
+static void free_token(struct config_token *t)
+{
+	free(t->certificate);
+	free(t->pin);
+	free(t->guard);
+}
+
+void config_free(struct config *c)
+{
+	if (c->yaml != NULL)
+		yaml_free(c->yaml);
+	free(c->path);
+	free(c->records);
+	free(c->profile);
+	free(c->state);
+	free(c->ca_anchors);
+	free(c->module);
+	free(c->credential_file);
+	free_token(&c->tls);
+	free_token(&c->attestation);
+	free(c);
+}
+
+int config_pin(const struct config_token *t, struct secret *ret, struct err *e)
+{
+	AUTO_STRUCT(buf) question = { 0 };
+	const char *text;
+
+	if (strcmp(t->pin, "prompt") != 0)
+		return secret_from_file(ret, t->pin, e);
+	if (buf_printf(&question, e, "PIN of token %s", t->token) != 0)
+		return -1;
+	text = buf_str(&question, e);
+	return text != NULL ? secret_prompt(ret, text, e) : -1;
+}

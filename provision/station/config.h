@@ -1,0 +1,69 @@
+/* station.yaml, read once into a const struct. Strict: an unknown key is an error with its place. */
+#ifndef KILN_CONFIG_H
+#define KILN_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "secret.h"
+#include "yaml.h"
+
+enum { CONFIG_SLOTS_MAX = 128, CONFIG_PROCESSES_MAX = 64 };
+
+/* A key in a token of the HSM module, with the certificate that goes with it. */
+struct config_token {
+	const char *token; /* label; NULL: not configured */
+	const char *key;   /* label */
+	char *certificate; /* path: PEM, leaf then chain */
+	char *pin;         /* path of a file, "credential:NAME" or "prompt" */
+	char *guard;       /* path: remembers a failed login (hsm_login) */
+};
+
+struct config_slot {
+	const char *name;    /* "1": what the fixture's label says */
+	const char *address; /* "serial:/dev/...": where a device appears */
+};
+
+struct config {
+	struct yaml *yaml; /* owns the strings that are not of char * */
+	char *path;
+
+	const char *station; /* id: names the event chain */
+	const char *site, *line;
+
+	char *records;   /* path of the database */
+	char *profile;   /* path */
+	char *state;     /* folder for what the station's programs keep: signer position, guards */
+
+	const char *ca_url;
+	char *ca_anchors;            /* path: PEM, what TLS to the CA is trusted by */
+	bool ca_test;                /* accept_test_ca: certificates of a throw-away CA pass the lint */
+	int64_t ca_processes;
+	const char *credential_kind; /* "basic", "header" or NULL: then tls is used */
+	char *credential_file;
+	int64_t retry_min_s, retry_max_s, retry_default_s;
+
+	char *module; /* PKCS#11 module's path */
+	struct config_token tls, attestation;
+
+	struct config_slot slots[CONFIG_SLOTS_MAX];
+	size_t slot_count;
+
+	const char *order; /* id, or NULL: unbounded */
+	int64_t quantity;
+};
+
+/*
+ * Relative paths are relative to the file's folder. hsm.environment is put into this process's
+ * environment, which the HSM programs inherit. Errors: CONFIG, "file:line:col: ...".
+ */
+must_check int config_load(struct config **ret, const char *path, struct err *e);
+void config_free(struct config *c);
+OWNED_PTR(config, config_free)
+
+/* Reads the PIN from where it is said to be: a file, a credential, or a prompt that names the token. */
+must_check int config_pin(const struct config_token *t, struct secret *ret, struct err *e);
+
+#endif

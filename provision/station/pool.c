@@ -1,0 +1,240 @@
+#include "pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RESTARTS_MAX = 5, PAUSE_FIRST_MS = 100, STOP_GRACE_MS = 3000 };
+
+struct question {
+	json_t *request;
+	int64_t deadline_ms;
+	child_answer *answer;
+	void *context;
+	struct question *next;
+};
+
+struct member {
+	struct pool *pool;
+	struct child *child;   /* NULL while it is not running */
+	struct event *restart; /* pending while it waits to be started again */
+	bool ready;
+	int failures; /* since it last answered */
+	struct question *asked;
+};
+
+struct pool {
+	struct event_base *loop;
+	struct pool_config config;
+	struct member *members;
+	struct question *first, **last;
+	size_t waiting;
+	struct event *refuse; /* deferred refusal of what is queued */
+	struct err broken;    /* why the children do not start; domain NONE while they may */
+};
+
+static void start_member(struct member *m);
+static void dispatch(struct pool *p);
+
+static void question_free(struct question *q)
+{
+	json_decref(q->request);
+	free(q);
+}
+
+static struct question *take(struct pool *p)
+{
+	struct question *q = p->first;
+
+	p->first = q->next;
+	if (p->first == NULL)
+		p->last = &p->first;
+	p->waiting--;
+	return q;
+}
+
+static void finish(struct question *q, const json_t *answer, const struct err *e)
+{
+	q->answer(q->context, answer, e);
+	question_free(q);
+}
+
+static void on_answer(void *context, const json_t *answer, const struct err *e)
+{
+	struct member *m = context;
+	struct question *q = steal(&m->asked);
+
+	if (answer != NULL)
+		m->failures = 0;
+	finish(q, answer, e);
+	dispatch(m->pool);
+}
+
+static bool can_work(const struct pool *p)
+{
+	for (size_t i = 0; i < p->config.children; i++)
+		if (p->members[i].child != NULL || event_pending(p->members[i].restart, EV_TIMEOUT, NULL))
+			return true;
+	return false;
+}
+
+static void ask_member(struct member *m, struct question *q)
+{
+	struct err e = { 0 };
+	json_t *request = json_incref(q->request);
+
+	m->asked = q;
+	if (child_ask(m->child, request, q->deadline_ms, on_answer, m, &e) == 0)
+		return;
+	m->asked = NULL;
+	finish(q, NULL, &e);
+}
+
+static void dispatch(struct pool *p)
+{
+	for (size_t i = 0; i < p->config.children && p->first != NULL; i++) {
+		struct member *m = &p->members[i];
+
+		if (m->ready && m->asked == NULL && !child_is_busy(m->child))
+			ask_member(m, take(p));
+	}
+	if (p->first != NULL && !can_work(p))
+		event_active(p->refuse, EV_TIMEOUT, 0);
+}
+
+static void on_refuse(evutil_socket_t fd, short what, void *context)
+{
+	struct pool *p = context;
+
+	(void)fd;
+	(void)what;
+	while (p->first != NULL && !can_work(p))
+		finish(take(p), NULL, &p->broken);
+}
+
+static void on_ready(void *context, const json_t *answer)
+{
+	struct member *m = context;
+
+	(void)answer;
+	m->ready = true;
+	dispatch(m->pool);
+}
+
+/* A person must act (wrong PIN, another build): trying again can only do harm. */
+static bool is_final(const struct err *why)
+{
+	return strncmp(why->code, "hsm.operator", strlen("hsm.operator")) == 0 ||
+	    strncmp(why->code, "hsm.fatal", strlen("hsm.fatal")) == 0 || why->domain == ERR_CONFIG;
+}
+
+static void plan_restart(struct member *m, const struct err *why)
+{
+	int pause_ms = PAUSE_FIRST_MS << m->failures;
+	const struct timeval t = { .tv_sec = pause_ms / 1000, .tv_usec = pause_ms % 1000 * 1000 };
+
+	m->pool->broken = *why;
+	if (is_final(why) || m->failures++ >= RESTARTS_MAX || event_add(m->restart, &t) != 0)
+		dispatch(m->pool);
+}
+
+static void on_ended(void *context, const struct err *why)
+{
+	struct member *m = context;
+
+	m->child = NULL;
+	m->ready = false;
+	m->pool->config.ended(m->pool->config.context, m->pool->config.program, why);
+	plan_restart(m, why);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	start_member(context);
+}
+
+static void start_member(struct member *m)
+{
+	static const char *const no_arguments[] = { NULL };
+	const struct child_events events = { on_ready, on_ended, m };
+	const struct pool_config *config = &m->pool->config;
+	struct err e = { 0 };
+	json_t *open = config->make_open(config->context, &e);
+
+	if (open == NULL ||
+	    child_start(&m->child, m->pool->loop, config->program, no_arguments, open, config->open_ms,
+		config->domain, &events, &e) != 0)
+		on_ended(m, &e);
+}
+
+int pool_start(
+    struct pool **ret, struct event_base *loop, const struct pool_config *config, struct err *e)
+{
+	AUTO_PTR(pool) *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return err_nomem(e);
+	p->loop = loop;
+	p->config = *config;
+	p->last = &p->first;
+	p->members = calloc(config->children, sizeof(*p->members));
+	p->refuse = evtimer_new(loop, on_refuse, p);
+	if (p->members == NULL || p->refuse == NULL)
+		return err_nomem(e);
+	for (size_t i = 0; i < config->children; i++) {
+		struct member *m = &p->members[i];
+
+		m->pool = p;
+		m->restart = evtimer_new(loop, on_restart, m);
+		if (m->restart == NULL)
+			return err_nomem(e);
+	}
+	for (size_t i = 0; i < config->children; i++)
+		start_member(&p->members[i]);
+	*ret = steal(&p);
+	return 0;
+}
+
+int pool_ask(struct pool *p, json_t *request, int64_t deadline_ms, child_answer *answer,
+    void *context, struct err *e)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q == NULL || request == NULL) {
+		free(q);
+		json_decref(request);
+		return err_nomem(e);
+	}
+	*q = (struct question){ request, deadline_ms, answer, context, NULL };
+	*p->last = q;
+	p->last = &q->next;
+	p->waiting++;
+	dispatch(p);
+	return 0;
+}
+
+size_t pool_waiting(const struct pool *p)
+{
+	return p->waiting;
+}
+
+void pool_stop(struct pool *p)
+{
+	for (size_t i = 0; p->members != NULL && i < p->config.children; i++) {
+		struct member *m = &p->members[i];
+
+		if (m->restart != NULL)
+			event_free(m->restart);
+		if (m->child != NULL)
+			child_stop(m->child, STOP_GRACE_MS);
+		if (m->asked != NULL)
+			question_free(m->asked);
+	}
+	while (p->first != NULL)
+		question_free(take(p));
+	if (p->refuse != NULL)
+		event_free(p->refuse);
+	free(p->members);
+	free(p);
+}

@@ -1,0 +1,146 @@
+/*
+ * The records: what happened, in an order that nobody can change unseen, and what is so now.
+ *
+ * Everything is an event. Appending one applies it to the state tables in the same transaction, so
+ * the tables are a projection that `kiln verify` rebuilds and compares. Events form a hash chain per
+ * station: hash = SHA-256(previous hash || canonical body). Bytes (CSR, certificate, proof, statement)
+ * lie in `blob` by their SHA-256, which the event names.
+ *
+ * records_open .. records_close is the synchronous face (commands, the thread itself);
+ * records_start .. records_stop puts a thread in front of it that commits in groups: every event in
+ * a SAVEPOINT of its own, all that arrived together in one transaction. A refused event rolls back
+ * alone, and a "refused" event is recorded in its place. A commit that fails fails all of its group
+ * and everything after it (code "records.broken"): no caller may go on.
+ *
+ * Events and their members beside "event" and "at" (RFC 3339 UTC), all texts unless said:
+ *   station   what ("start" "stop" "child-died" "note"), build, detail (object, optional)
+ *   profile   sha256, product, version, blob digests text, anchors     first use of a profile
+ *   order     id, quantity (int)                                       first use, or the same again
+ *   claim     serial, model, slot, profile, firmware, lifecycle, order (optional), reuse (bool: the
+ *             profile's existing-key policy allows a key that was there)
+ *             Opens a job, whose number is this event's seq; or continues the open job of this serial
+ *             (ret_job says which). Refused OPERATOR: "claim.passed" "claim.scrapped" "claim.busy"
+ *             (open at another station, or in another slot now) "claim.quota" "claim.profile" (an open
+ *             job finishes under the profile it began with; text names it)
+ *   intent    job (int), kind ("keygen" "enrol" "seal"), csr (blob digest, for enrol), attempt (int)
+ *   answer    job, kind, state ("done" "pending" "not-sent" "possibly-issued" "rejected"),
+ *             retry_at (wall ms, int, optional), detail (object, optional)
+ *   step      job, step (name), ms (int), detail (object, optional), and by step:
+ *               request: csr (blob), spki (sha256)     refused "key.duplicate" (I9) where the key has
+ *                                                      another serial, or the serial another live key
+ *               enrol:   certificate (sha256 = blob digest), number (hex), issuer, spki, chain (blob)
+ *                                                      refused "certificate.duplicate"
+ *               readback: certificate (sha256)
+ *               prove:   nonce (hex), scheme, preimage (blob), signature (blob)
+ *               attest:  statement, cms, jws (blobs)
+ *   attesting job            its seq and hash are the chain position that the statement carries
+ *   park      job, error (object: json_from_err)
+ *   end       job, outcome ("passed" "failed" "refused"), error (object, unless passed). A certificate
+ *             that was issued and is not delivered becomes an orphan by it; so does an enrol intent
+ *             that is possibly issued.
+ *   refused   serial, slot, what (event name), error       a unit that never got a job, or a refused event
+ *   orphan    job, csr, spki, certificate (optional), number (optional), reason
+ *   revoked   orphan (its id text: certificate digest, or CSR digest where it is unknown), by
+ *   rework    serial, reason, by     the next claim of a passed serial is allowed once; its
+ *                                    certificate becomes an orphan "superseded" when the new one is
+ *                                    delivered
+ *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation
+ */
+#ifndef KILN_RECORDS_H
+#define KILN_RECORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "json.h"
+
+struct records;
+
+enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
+
+/*
+ * Opens the database file at path for the chain of `station` (NULL: only reading, any station) and
+ * takes an exclusive lock on it when writing. create: make it where it is absent.
+ * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
+ * (run kiln records upgrade), "records.damaged", "records.io".
+ */
+must_check int records_open(
+    struct records **ret, const char *path, const char *station, bool create, struct err *e);
+void records_close(struct records *r);
+OWNED_PTR(records, records_close)
+
+/* One thing to record. Owned by the submitter until done() is called or records_append returns. */
+struct record {
+	json_t *body; /* owned; "event" and its members; "at" is added when absent */
+	struct {
+		const char *member; /* body[member] becomes the digest of bytes */
+		struct buf bytes;   /* owned */
+	} blobs[RECORD_BLOBS_MAX];
+	size_t blob_count;
+
+	/* Results, valid once done. */
+	int rc; /* 0, or -1 with err: refused (the refusal is recorded) or broken */
+	struct err err;
+	int64_t seq; /* of the event appended (of the "refused" one where refused) */
+	uint8_t head[SHA256_LEN];
+	json_t *job; /* owned; for claim: the job as records_job gives it, NULL otherwise */
+
+	void (*done)(struct record *r); /* called by records_collect, in its caller's thread */
+	void *context;
+	struct record *next; /* the queue's */
+};
+void record_free(struct record *r); /* members only */
+/* Moves bytes in as the blob of that member. */
+must_check int record_add_blob(struct record *r, const char *member, struct buf *bytes, struct err *e);
+
+/* Appends one event, durable when it returns 0. Not while the thread runs. */
+must_check int records_append(struct records *r, struct record *record, struct err *e);
+
+/* The thread. *ret_fd is an eventfd that is readable when something is done. */
+must_check int records_start(struct records *r, int *ret_fd, struct err *e);
+/* Queues a record; records complete in the order of submission. Never blocks. */
+void records_submit(struct records *r, struct record *record);
+/* Calls done() of everything that completed; returns how many. */
+size_t records_collect(struct records *r);
+/* Finishes what is queued, collects it, ends the thread. */
+void records_stop(struct records *r);
+
+/*
+ * Reading; from any thread while the writing thread runs (a second connection inside).
+ * A job: {"job","serial","model","slot","profile","order","station","status" ("open" "parked" "passed"
+ * "failed" "refused"),"resumed" (bool),"step" (last one done),"spki","csr","certificate","chain",
+ * "ordinal" (n of the order), "reuse", "intents": {"keygen": state, "enrol": state, "seal": state},
+ * "attempts", "retry_at","error"}; members without a value are absent.
+ */
+must_check int records_job(struct records *r, int64_t job, json_t **ret, struct err *e);
+/* Newest job of a serial; *ret NULL where there is none. */
+must_check int records_unit(struct records *r, const char *serial, json_t **ret, struct err *e);
+/* All open and parked jobs of this station, as an array. */
+must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e);
+must_check int records_orphans(struct records *r, json_t **ret, struct err *e);
+/* {"ordered","issued","orphaned","reserved"} of an order. */
+must_check int records_order(struct records *r, const char *id, json_t **ret, struct err *e);
+/* A blob by its hex digest; the digest is checked. */
+must_check int records_blob(struct records *r, const char *sha256, struct buf *ret, struct err *e);
+/* Events after seq (of one serial where it is not NULL), oldest first: each body with "seq", "hash",
+ * "station". each returns 0 to go on. */
+must_check int records_events(struct records *r, const char *serial, int64_t after,
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
+/* The last event of this station's chain; seq 0 and zeros where there is none. */
+must_check int records_head(
+    struct records *r, int64_t *ret_seq, uint8_t ret_head[static SHA256_LEN], struct err *e);
+
+/*
+ * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh
+ * projection of the events (I1, I2, I7, I9 are constraints of that projection). Fills *ret with
+ * counts {"events","units","passed","certificates","orphans","stations"}; the first violation is the
+ * error (RECORDS, code "verify.chain", "verify.blob", "verify.state", "verify.rule").
+ */
+must_check int records_verify(struct records *r, json_t **ret, struct err *e);
+
+/* kiln records upgrade: copies into a new file of the present schema, verifies it, swaps. */
+must_check int records_upgrade(const char *path, struct err *e);
+
+#endif

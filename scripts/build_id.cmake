@@ -1,0 +1,18 @@
+# Writes OUT: a digest over all sources, so that programs of different builds notice each other.
+file(GLOB_RECURSE files LIST_DIRECTORIES false
+	${SOURCE}/provision/*.[ch] ${SOURCE}/hsm/*.[ch] ${SOURCE}/transports/*.[ch] ${SOURCE}/profiles/*.[ch])
+list(SORT files)
+set(all "")
+foreach(file ${files})
+	file(SHA256 ${file} digest)
+	string(APPEND all ${digest})
+endforeach()
+string(SHA256 id "${all}")
+string(SUBSTRING ${id} 0 16 id)
+set(text "#define KILN_BUILD_ID \"${id}\"\n")
+if(EXISTS ${OUT})
+	file(READ ${OUT} old)
+endif()
+if(NOT "${old}" STREQUAL "${text}")
+	file(WRITE ${OUT} "${text}")
+endif()

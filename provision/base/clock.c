@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static int64_t now_ns(clockid_t id)
@@ -57,6 +58,13 @@ void clock_text(int64_t wall_ms, char ret[static CLOCK_TEXT])
 void clock_wall_text(char ret[static CLOCK_TEXT])
 {
 	clock_text(clock_wall_ms(), ret);
+}
+
+bool clock_is_synchronised(void)
+{
+	struct timex state = { 0 };
+
+	return adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
 }
 
 int64_t clock_parse(const char *text)

@@ -2,6 +2,7 @@
 #ifndef KILN_CLOCK_H
 #define KILN_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ enum { CLOCK_TEXT = 25 };
 void clock_wall_text(char ret[static CLOCK_TEXT]);
 void clock_text(int64_t wall_ms, char ret[static CLOCK_TEXT]);
 int64_t clock_wall_ms(void);
+/* The kernel says that something (NTP, PTP) disciplines the wall clock. */
+bool clock_is_synchronised(void);
 /* Reads what clock_text writes; -1 for anything else. */
 int64_t clock_parse(const char *text);
 

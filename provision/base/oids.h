@@ -7,7 +7,9 @@
 #define OID_KILN "2.25.68629715217242208355951711419449564622"
 /* CMS eContentType of an attestation statement. */
 #define OID_KILN_STATEMENT OID_KILN ".1"
-/* Certificate extension (critical, NULL): made by a throw-away CA, not for production. */
+/* Certificate extension, value NULL: made by a throw-away CA, not for production. Not critical: an
+ * unknown critical extension fails every standard chain validation (RFC 5280 4.2), TLS's among them;
+ * whoever must refuse it looks for it. */
 #define OID_KILN_NOT_FOR_PRODUCTION OID_KILN ".2"
 /* Extended key usage of a station's attestation certificate. */
 #define OID_KILN_EKU_ATTESTATION OID_KILN ".3"

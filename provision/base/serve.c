@@ -19,7 +19,7 @@ int64_t serve_deadline(const json_t *request)
 	return json_opt_int(request, "deadline", INT64_MAX);
 }
 
-static int harden(bool die_with_parent, struct err *e)
+int serve_harden(bool die_with_parent, struct err *e)
 {
 	const struct rlimit none = { 0, 0 };
 	pid_t parent = getppid();
@@ -80,7 +80,7 @@ int serve(const char *program, bool die_with_parent, const struct serve_call *ca
 {
 	AUTO_STRUCT(line) in = { .fd = SERVE_FD };
 
-	if (harden(die_with_parent, e) != 0 || greet(program, e) != 0)
+	if (serve_harden(die_with_parent, e) != 0 || greet(program, e) != 0)
 		return -1;
 	for (;;) {
 		AUTO(json_t) *request = NULL;

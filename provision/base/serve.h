@@ -28,6 +28,10 @@ int64_t serve_deadline(const json_t *request);
 must_check int serve(const char *program, bool die_with_parent, const struct serve_call *calls,
     size_t count, void *context, struct err *e);
 
+/* The first part of serve, for a program with a loop of its own: PR_SET_PDEATHSIG, no core dumps,
+ * SIGPIPE ignored. */
+must_check int serve_harden(bool die_with_parent, struct err *e);
+
 /* Hex digest over the sources this program was built from. */
 const char *build_id(void);
 

@@ -40,14 +40,6 @@ struct key_spec {
 	bool replace;          /* a key that is there may be erased first; else it is used */
 };
 
-/* What the device stores: the bytes, or a digest of them where it gives no more. */
-struct stored {
-	bool is_digest;   /* bytes is SHA-256 of the object as install got it */
-	struct buf bytes; /* the object in install's own form, or 32 bytes */
-};
-void stored_free(struct stored *s);
-OWNED_STRUCT(stored, stored_free)
-
 struct driver {
 	const char *name;
 

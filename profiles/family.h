@@ -28,6 +28,14 @@ struct proof_claims {
 void proof_claims_free(struct proof_claims *c);
 OWNED_STRUCT(proof_claims, proof_claims_free)
 
+/* What the device stores: the bytes, or a digest of them where it gives no more. */
+struct stored {
+	bool is_digest;   /* bytes is SHA-256 of the object as install got it */
+	struct buf bytes; /* the object in install's own form, or 32 bytes */
+};
+void stored_free(struct stored *s);
+OWNED_STRUCT(stored, stored_free)
+
 struct family {
 	const char *name;
 

@@ -1,0 +1,23 @@
+#include "family.h"
+
+void identity_free(struct identity *i)
+{
+	buf_free(&i->evidence);
+}
+
+void proof_free(struct proof *p)
+{
+	buf_free(&p->preimage);
+	buf_free(&p->signature);
+}
+
+void proof_claims_free(struct proof_claims *c)
+{
+	buf_free(&c->message);
+	buf_free(&c->signature);
+}
+
+void stored_free(struct stored *s)
+{
+	buf_free(&s->bytes);
+}

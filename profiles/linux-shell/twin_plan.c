@@ -1,0 +1,99 @@
+#include "twin_plan.h"
+
+#include <string.h>
+
+const char *const shell_plan_faults[] = { "drop", "corrupt", "reset", "stall", "refuse",
+	"lying-readback", "wrong-key", "wrong-nonce", "wrong-serial", "other-csr-subject",
+	"bad-csr-signature", "duplicate-serial", NULL };
+
+/* How the lines of a step can be told from those of the others. */
+static const struct {
+	enum step_id step;
+	const char *text;
+} traces[] = {
+	{ STEP_IDENTIFY, "identity/serial" },
+	{ STEP_KEYGEN, " genpkey " },
+	{ STEP_REQUEST, " req -new " },
+	{ STEP_PROVE, " -sign " },
+	{ STEP_INSTALL, "mv -f '\\''certs/" }, /* quoted by the driver, twice */
+	{ STEP_READBACK, "base64 '\\''certs/" },
+};
+
+enum step_id shell_plan_step_of(const char *line)
+{
+	for (size_t i = 0; i < COUNT(traces); i++)
+		if (strstr(line, traces[i].text) != NULL)
+			return traces[i].step;
+	return STEP_COUNT;
+}
+
+static enum shell_fault find(const char *name, size_t len)
+{
+	for (size_t i = 0; shell_plan_faults[i] != NULL; i++)
+		if (strlen(shell_plan_faults[i]) == len &&
+		    memcmp(shell_plan_faults[i], name, len) == 0)
+			return (enum shell_fault)(i + 1);
+	return SHELL_FAULT_NONE;
+}
+
+/* The one step where the fault makes sense, STEP_COUNT where all with commands do. */
+static enum step_id only_step(enum shell_fault fault)
+{
+	switch (fault) {
+	case SHELL_FAULT_LYING_READBACK:
+		return STEP_READBACK;
+	case SHELL_FAULT_WRONG_KEY:
+	case SHELL_FAULT_WRONG_NONCE:
+		return STEP_PROVE;
+	case SHELL_FAULT_WRONG_SERIAL:
+	case SHELL_FAULT_DUPLICATE_SERIAL:
+		return STEP_IDENTIFY;
+	case SHELL_FAULT_OTHER_CSR_SUBJECT:
+	case SHELL_FAULT_BAD_CSR_SIGNATURE:
+		return STEP_REQUEST;
+	case SHELL_FAULT_NONE:
+	case SHELL_FAULT_DROP:
+	case SHELL_FAULT_CORRUPT:
+	case SHELL_FAULT_RESET:
+	case SHELL_FAULT_STALL:
+	case SHELL_FAULT_REFUSE:
+		break;
+	}
+	return STEP_COUNT;
+}
+
+static bool has_trace(enum step_id step)
+{
+	for (size_t i = 0; i < COUNT(traces); i++)
+		if (traces[i].step == step)
+			return true;
+	return false;
+}
+
+int shell_plan_parse(struct shell_plan *ret, const struct twin_config *config, struct err *e)
+{
+	/* The constants of a linear congruential generator (Knuth, MMIX); the high bits are good. */
+	unsigned random =
+	    (unsigned)((config->seed * 6364136223846793005u + 1442695040888963407u) >> 33);
+	struct shell_plan plan = { .random = random };
+	const char *colon;
+	enum step_id only;
+
+	if (config->fault == NULL) {
+		*ret = plan;
+		return 0;
+	}
+	colon = strchrnul(config->fault, ':');
+	plan.fault = find(config->fault, (size_t)(colon - config->fault));
+	only = only_step(plan.fault);
+	plan.step = only != STEP_COUNT ? only : traces[random % COUNT(traces)].step;
+	if (plan.fault == SHELL_FAULT_NONE)
+		return err_set(e, ERR_CONFIG, "twin.fault", "a shell device has no fault \"%s\"",
+		    config->fault);
+	if (*colon == ':' && (!step_parse(colon + 1, &plan.step) || !has_trace(plan.step) ||
+				 (only != STEP_COUNT && plan.step != only)))
+		return err_set(e, ERR_CONFIG, "twin.fault",
+		    "\"%s\": the fault makes no sense there", config->fault);
+	*ret = plan;
+	return 0;
+}

@@ -1,0 +1,134 @@
+#include "profile_read.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "subject.h"
+
+enum { PATTERN_MAX = 200 };
+
+/* Matches whole, whether or not the pattern says so itself. 1, 0, or -1 for a pattern that is none. */
+static int matches(const char *pattern, const char *text, char *why, size_t size)
+{
+	char whole[PATTERN_MAX + 8];
+	regex_t compiled;
+	int rc;
+
+	(void)snprintf(whole, sizeof(whole), "^(%s)$", pattern); /* its length was checked */
+	rc = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
+	if (rc != 0) {
+		(void)regerror(rc, &compiled, why, size);
+		return -1;
+	}
+	rc = regexec(&compiled, text, 0, NULL, 0);
+	regfree(&compiled);
+	return rc == 0;
+}
+
+static int read_pattern(const struct yaml_node *map, const char *key, const char **ret,
+    struct err *e)
+{
+	const struct yaml_node *n;
+	char why[100] = "";
+
+	if (yaml_str(map, key, NULL, ret, e) < 0)
+		return -1;
+	n = yaml_get(map, key);
+	if ((*ret)[0] == '\0' || strlen(*ret) > PATTERN_MAX)
+		return profile_error(n, e, "a pattern has 1 to %d characters", PATTERN_MAX);
+	if (matches(*ret, "", why, sizeof(why)) < 0)
+		return profile_error(n, e, "not a POSIX extended regular expression: %s", why);
+	return 0;
+}
+
+static int read_optional(const struct yaml_node *identity, const char *key, const char **ret,
+    struct err *e)
+{
+	static const char *const keys[] = { "pattern", NULL };
+	const struct yaml_node *map;
+
+	if (yaml_map(identity, key, false, &map, e) < 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	return yaml_keys(map, keys, e) < 0 ? -1 : read_pattern(map, "pattern", ret, e);
+}
+
+static bool is_printable(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s < 0x20 || *s > 0x7e)
+			return false;
+	return true;
+}
+
+static int read_required(const struct yaml_node *identity, const char *key,
+    const char **ret_pattern, const char **ret_example, struct err *e)
+{
+	static const char *const keys[] = { "pattern", "example", NULL };
+	const struct yaml_node *map;
+	char why[100];
+
+	if (yaml_map(identity, key, true, &map, e) < 0 || yaml_keys(map, keys, e) < 0 ||
+	    read_pattern(map, "pattern", ret_pattern, e) < 0 ||
+	    yaml_str(map, "example", NULL, ret_example, e) < 0)
+		return -1;
+	if ((*ret_example)[0] == '\0' || strlen(*ret_example) > IDENTITY_MAX ||
+	    !is_printable(*ret_example))
+		return profile_error(yaml_get(map, "example"), e,
+		    "an example has 1 to %d printable ASCII characters", IDENTITY_MAX);
+	if (matches(*ret_pattern, *ret_example, why, sizeof(why)) != 1)
+		return profile_error(yaml_get(map, "example"), e,
+		    "the example \"%s\" does not match the pattern %s", *ret_example, *ret_pattern);
+	return 0;
+}
+
+int profile_read_identity(struct profile *p, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "model", "serial", "firmware", "lifecycle", NULL };
+	const struct yaml_node *map;
+	char last;
+
+	if (yaml_map(root, "identity", true, &map, e) < 0 || yaml_keys(map, keys, e) < 0 ||
+	    read_required(map, "model", &p->model_pattern, &p->model_example, e) < 0 ||
+	    read_required(map, "serial", &p->serial_pattern, &p->serial_example, e) < 0 ||
+	    read_optional(map, "firmware", &p->firmware_pattern, e) < 0 ||
+	    read_optional(map, "lifecycle", &p->lifecycle_pattern, e) < 0)
+		return -1;
+	last = p->serial_example[strlen(p->serial_example) - 1];
+	if (last < '0' || last > '9')
+		return profile_error(yaml_get(yaml_get(map, "serial"), "example"), e,
+		    "the example of a serial ends in digits that count up");
+	return 0;
+}
+
+int profile_match(const struct profile *p, const struct identity *i, struct err *e)
+{
+	const struct {
+		const char *what, *code, *pattern, *value;
+	} fields[] = {
+		{ "model", "identity.model", p->model_pattern, i->model },
+		{ "serial", "identity.serial", p->serial_pattern, i->serial },
+		{ "firmware", "identity.firmware", p->firmware_pattern, i->firmware },
+		{ "lifecycle", "identity.lifecycle", p->lifecycle_pattern, i->lifecycle },
+	};
+	AUTO_STRUCT(subject) subject = { 0 };
+	struct err why = { 0 };
+	char text[100];
+
+	for (size_t k = 0; k < COUNT(fields); k++) {
+		if (fields[k].pattern == NULL)
+			continue;
+		if (matches(fields[k].pattern, fields[k].value, text, sizeof(text)) != 1)
+			return err_set(e, ERR_DEVICE, fields[k].code,
+			    "the device's %s \"%s\" does not match %s of profile %s",
+			    fields[k].what, fields[k].value, fields[k].pattern, p->product);
+	}
+	if (i->serial[0] == '\0')
+		return err_set(e, ERR_DEVICE, "identity.serial", "the device has no serial");
+	if (subject_render(&subject, p, i, &why) < 0)
+		return err_set(e, ERR_DEVICE, "identity.template",
+		    "the device's identity does not fill the certificate's names: %s", why.message);
+	return 0;
+}

@@ -1,0 +1,129 @@
+#include "check_chain.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "bytes.h"
+#include "spdm.h"
+#include "x509.h"
+
+enum { CHAIN_HEAD_LEN = 4 };
+
+/* Where each certificate of a list begins; one more at the end. */
+struct cuts {
+	size_t at[SPDM_CHAIN_CERTIFICATES_MAX + 1];
+	size_t count;
+};
+
+static size_t certificate_len(const uint8_t *der, size_t len, X509 **ret)
+{
+	const uint8_t *p = der;
+
+	if (len == 0 || len > INT32_MAX)
+		return 0;
+	*ret = d2i_X509(NULL, &p, (long)len);
+	ERR_clear_error();
+	return *ret != NULL ? (size_t)(p - der) : 0;
+}
+
+static int cut(const uint8_t *ders, size_t len, enum err_domain domain, const char *code,
+    struct cuts *ret, struct err *e)
+{
+	size_t at = 0;
+
+	ret->count = 0;
+	while (at < len) {
+		AUTO(X509) *cert = NULL;
+		size_t one = certificate_len(ders + at, len - at, &cert);
+
+		if (one == 0)
+			return err_set(e, domain, code,
+			    "certificate %zu of the chain does not parse", ret->count + 1);
+		if (ret->count == SPDM_CHAIN_CERTIFICATES_MAX)
+			return err_set(e, domain, code, "the chain has more than %d certificates",
+			    SPDM_CHAIN_CERTIFICATES_MAX);
+		ret->at[ret->count++] = at;
+		at += one;
+	}
+	ret->at[ret->count] = len;
+	if (ret->count == 0)
+		return err_set(e, domain, code, "the chain has no certificate");
+	return 0;
+}
+
+static int add_reversed(const uint8_t *ders, const struct cuts *c, struct buf *ret, struct err *e)
+{
+	for (size_t i = c->count; i-- > 0;)
+		if (buf_add(ret, ders + c->at[i], c->at[i + 1] - c->at[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+int spdm_chain_build(const struct spdm_algorithm *a, const struct buf *ders, struct buf *ret,
+    struct err *e)
+{
+	struct cuts c = { 0 };
+	uint8_t root_hash[SPDM_HASH_MAX];
+	AUTO(X509) *root = NULL;
+	size_t total = CHAIN_HEAD_LEN + a->hash_len + ders->len;
+	size_t root_at;
+
+	if (cut(ders->data, ders->len, ERR_CERT, "chain", &c, e) != 0)
+		return -1;
+	if (total > SPDM_CHAIN_MAX)
+		return err_set(e, ERR_CERT, "chain", "the chain is %zu bytes long; SPDM takes %d",
+		    total, SPDM_CHAIN_MAX);
+	root_at = c.at[c.count - 1];
+	if (x509_parse(ders->data + root_at, ders->len - root_at, &root, ERR_CERT, e) != 0)
+		return -1;
+	if (!x509_is_self_signed(root))
+		return err_set(e, ERR_CERT, "chain",
+		    "the chain does not end at a self-signed root, whose hash SPDM wants in front");
+	spdm_hash(a, ders->data + root_at, ders->len - root_at, root_hash);
+	if (buf_add_u16le(ret, (uint16_t)total, e) != 0 || buf_add_u16le(ret, 0, e) != 0 ||
+	    buf_add(ret, root_hash, a->hash_len, e) != 0)
+		return -1;
+	return add_reversed(ders->data, &c, ret, e);
+}
+
+/* A first certificate that is no root names one that is known from elsewhere. */
+static bool names_itself(const uint8_t *der, size_t len)
+{
+	AUTO(X509) *cert = NULL;
+
+	return certificate_len(der, len, &cert) == len &&
+	       X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
+}
+
+int spdm_chain_read(const struct spdm_algorithm *a, const struct buf *chain, const char *code,
+    struct buf *ret, struct err *e)
+{
+	size_t head = CHAIN_HEAD_LEN + a->hash_len;
+	struct cuts c = { 0 };
+	uint8_t root_hash[SPDM_HASH_MAX];
+	const uint8_t *ders;
+
+	if (chain->len <= head || get_u16le(chain->data) != chain->len ||
+	    get_u16le(chain->data + 2) != 0)
+		return err_set(e, ERR_DEVICE, code,
+		    "the device's certificate chain has a wrong length field (%zu bytes came)",
+		    chain->len);
+	ders = chain->data + head;
+	if (cut(ders, chain->len - head, ERR_DEVICE, code, &c, e) != 0)
+		return -1;
+	spdm_hash(a, ders, c.at[1], root_hash);
+	if (names_itself(ders, c.at[1]) &&
+	    memcmp(root_hash, chain->data + CHAIN_HEAD_LEN, a->hash_len) != 0)
+		return err_set(e, ERR_DEVICE, code,
+		    "the root hash of the device's certificate chain is not that of its root");
+	buf_clear(ret);
+	return add_reversed(ders, &c, ret, e);
+}
+
+size_t spdm_chain_leaf_len(const struct buf *ders)
+{
+	AUTO(X509) *cert = NULL;
+
+	return certificate_len(ders->data, ders->len, &cert);
+}

@@ -1,0 +1,25 @@
+/* The device's end of a serial line: bytes at a baud rate, with errors on purpose. */
+#ifndef KILN_TWIN_LINE_H
+#define KILN_TWIN_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "own.h"
+
+struct twin_line {
+	int fd;       /* master of a pty; not owned */
+	int64_t baud; /* 10 bits per byte; 0: as fast as it goes */
+};
+
+/* Blocks until there is something; 1..len bytes. Errors: LINK "twin.line" (the pty is gone). */
+must_check int twin_line_read(const struct twin_line *l, void *data, size_t len, size_t *ret_got,
+    struct err *e);
+/* Takes as long as the line would. What nobody reads is lost, as it would be. */
+must_check int twin_line_write(const struct twin_line *l, const void *data, size_t len,
+    struct err *e);
+/* Lets time pass. */
+void twin_line_wait_ms(int64_t ms);
+
+#endif

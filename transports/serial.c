@@ -1,0 +1,314 @@
+/*
+ * A serial port. After open it uses poll, read, write, ioctl(TCFLSH) and close, and nothing else:
+ * kiln-slot's sandbox relies on it.
+ */
+#include "transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* termios2, for any baud rate; these do not go together with <termios.h>. */
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <linux/major.h>
+#include <linux/serial.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "clock.h"
+
+enum {
+	BAUD_DEFAULT = 115200,
+	BAUD_MIN = 300,
+	BAUD_MAX = 12000000,
+	PATH_LEN_MAX = 255,
+};
+
+struct serial {
+	struct transport base;
+	int fd;
+};
+
+struct address {
+	char path[PATH_LEN_MAX + 1];
+	speed_t baud;
+};
+
+static int parse_baud(const char *address, const char *value, speed_t *ret, struct err *e)
+{
+	char *end = NULL;
+	long baud;
+
+	if (*value < '0' || *value > '9')
+		return err_set(e, ERR_LINK, "link.address", "'%s': baud is not a number", address);
+	errno = 0;
+	baud = strtol(value, &end, 10);
+	if (errno != 0 || *end != '\0' || baud < BAUD_MIN || baud > BAUD_MAX)
+		return err_set(e, ERR_LINK, "link.address",
+		    "'%s': baud is not a number from %d to %d", address, BAUD_MIN, BAUD_MAX);
+	*ret = (speed_t)baud;
+	return 0;
+}
+
+/* serial:PATH[?baud=N] */
+static int parse_address(const char *address, struct address *ret, struct err *e)
+{
+	const char *path = address + strlen("serial:");
+	size_t len = strcspn(path, "?");
+	const char *query = path + len;
+
+	if (path[0] != '/' || len > PATH_LEN_MAX)
+		return err_set(e, ERR_LINK, "link.address",
+		    "'%s': an absolute path of at most %d characters must follow serial:", address,
+		    PATH_LEN_MAX);
+	*ret = (struct address){ .baud = BAUD_DEFAULT };
+	memcpy(ret->path, path, len);
+	if (*query == '\0')
+		return 0;
+	if (strncmp(query, "?baud=", strlen("?baud=")) != 0)
+		return err_set(e, ERR_LINK, "link.address",
+		    "'%s': unknown setting '%s'; a serial port knows ?baud=N", address, query);
+	return parse_baud(address, query + strlen("?baud="), &ret->baud, e);
+}
+
+static int open_node(const char *path, int *ret, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0) {
+		*ret = fd;
+		return 0;
+	}
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+		return err_errno(e, ERR_LINK, "link.permission",
+		    "%s: this user may not open it; add the user to the port's group", path);
+	case EBUSY:
+		return err_set(e, ERR_LINK, "link.locked", "%s: another program has it open", path);
+	default:
+		return err_errno(e, ERR_LINK, "link.absent", "%s", path);
+	}
+}
+
+/* The rate's own constant, where it has one: drivers and other programs know those best. */
+static tcflag_t rate_flag(speed_t baud)
+{
+	static const struct {
+		speed_t baud;
+		tcflag_t flag;
+	} rates[] = {
+		{ 1200, B1200 },
+		{ 2400, B2400 },
+		{ 4800, B4800 },
+		{ 9600, B9600 },
+		{ 19200, B19200 },
+		{ 38400, B38400 },
+		{ 57600, B57600 },
+		{ 115200, B115200 },
+		{ 230400, B230400 },
+		{ 460800, B460800 },
+		{ 500000, B500000 },
+		{ 921600, B921600 },
+		{ 1000000, B1000000 },
+		{ 2000000, B2000000 },
+		{ 3000000, B3000000 },
+		{ 4000000, B4000000 },
+	};
+
+	for (size_t i = 0; i < COUNT(rates); i++)
+		if (rates[i].baud == baud)
+			return rates[i].flag;
+	return BOTHER;
+}
+
+static int set_line(int fd, const struct address *a, struct err *e)
+{
+	/* CLOCAL: modem lines are not looked at, so a port without them works the same. No HUPCL:
+	 * closing must not drop DTR, which resets many boards. */
+	const struct termios2 want = {
+		.c_iflag = IGNBRK,
+		.c_cflag = CS8 | CREAD | CLOCAL | rate_flag(a->baud),
+		.c_ispeed = a->baud,
+		.c_ospeed = a->baud,
+		.c_cc = { [VMIN] = 1 },
+	};
+	struct termios2 got = { 0 };
+	speed_t off;
+
+	if (ioctl(fd, TCGETS2, &got) != 0)
+		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", a->path);
+	if (ioctl(fd, TCSETS2, &want) != 0 || ioctl(fd, TCGETS2, &got) != 0)
+		return err_errno(e, ERR_LINK, "link.address", "%s: can not be set up", a->path);
+	off = got.c_ospeed > a->baud ? got.c_ospeed - a->baud : a->baud - got.c_ospeed;
+	if (off > a->baud / 33)
+		return err_set(e, ERR_LINK, "link.address",
+		    "%s: can not do %u baud (nearest is %u)", a->path, a->baud, got.c_ospeed);
+	return 0;
+}
+
+/* Many adapters hold received bytes back for 16 ms otherwise. Not every driver has the setting. */
+static void ask_low_latency(int fd)
+{
+	struct serial_struct settings = { 0 };
+
+	if (ioctl(fd, TIOCGSERIAL, &settings) != 0)
+		return;
+	settings.flags |= 1 << ASYNCB_LOW_LATENCY;
+	(void)ioctl(fd, TIOCSSERIAL, &settings); /* slower without it, and right all the same */
+}
+
+/*
+ * flock stops a second kiln, also as root; TIOCEXCL stops programs that do not ask. A pty keeps
+ * TIOCEXCL for as long as its master lives, beyond the death of a killed kiln-slot: flock alone there.
+ */
+static int lock_port(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return err_set(e, ERR_LINK, "link.locked", "%s: another program has locked it",
+		    path);
+	if (fstat(fd, &st) != 0)
+		return err_errno(e, ERR_LINK, "link.absent", "%s", path);
+	if (major(st.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
+	    major(st.st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT)
+		return 0;
+	if (ioctl(fd, TIOCEXCL) != 0)
+		return err_errno(e, ERR_LINK, "link.locked", "%s: can not be locked", path);
+	return 0;
+}
+
+static int set_up(int fd, const struct address *a, struct err *e)
+{
+	struct termios2 probe;
+
+	if (ioctl(fd, TCGETS2, &probe) != 0)
+		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", a->path);
+	if (lock_port(fd, a->path, e) != 0 || set_line(fd, a, e) != 0)
+		return -1;
+	ask_low_latency(fd);
+	return 0;
+}
+
+static int serial_open(struct transport **ret, const char *address, struct err *e)
+{
+	struct address a;
+	struct serial *s;
+	int fd = -1;
+
+	if (parse_address(address, &a, e) != 0 || open_node(a.path, &fd, e) != 0)
+		return -1;
+	if (set_up(fd, &a, e) != 0) {
+		(void)close(fd); /* nothing was written */
+		return -1;
+	}
+	s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		(void)close(fd); /* nothing was written */
+		return err_nomem(e);
+	}
+	*s = (struct serial){ .base = { &serial_transport }, .fd = fd };
+	*ret = &s->base;
+	return 0;
+}
+
+static int gone(struct err *e)
+{
+	return err_set(e, ERR_LINK, "link.gone", "the device has left its port");
+}
+
+/* Waits until the port can do what events say. Hung up counts as readable: data may be left. */
+static int wait_for(const struct serial *s, short events, int64_t deadline, struct err *e)
+{
+	struct pollfd p = { .fd = s->fd, .events = events };
+	int n;
+
+	do
+		n = poll(&p, 1, clock_left_ms(deadline));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_errno(e, ERR_LINK, "link.gone", "waiting for the port");
+	if (n == 0)
+		return err_retry(err_set(e, ERR_LINK, "link.timeout",
+				     "no answer from the device in time"),
+		    e);
+	if ((p.revents & events) == 0)
+		return gone(e);
+	return 0;
+}
+
+static int serial_read(struct transport *t, void *data, size_t len, size_t *ret_got,
+    int64_t deadline, struct err *e)
+{
+	struct serial *s = (struct serial *)t;
+
+	for (;;) {
+		ssize_t n;
+
+		if (wait_for(s, POLLIN, deadline, e) != 0)
+			return -1;
+		n = read(s->fd, data, len);
+		if (n > 0) {
+			*ret_got = (size_t)n;
+			return 0;
+		}
+		/* 0, EIO, ENXIO, ENODEV: drivers differ in how they say unplugged */
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return gone(e);
+	}
+}
+
+static int serial_write(struct transport *t, const void *data, size_t len, int64_t deadline,
+    struct err *e)
+{
+	struct serial *s = (struct serial *)t;
+	const uint8_t *p = data;
+
+	while (len > 0) {
+		ssize_t n;
+
+		if (wait_for(s, POLLOUT, deadline, e) != 0)
+			return -1;
+		n = write(s->fd, p, len);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return gone(e);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static void serial_flush(struct transport *t)
+{
+	struct serial *s = (struct serial *)t;
+
+	(void)ioctl(s->fd, TCFLSH,
+	    TCIFLUSH); /* fails where the device is gone: the next read says so */
+}
+
+static void serial_close(struct transport *t)
+{
+	struct serial *s = (struct serial *)t;
+
+	(void)close(s->fd); /* nothing buffered on our side */
+	free(s);
+}
+
+const struct transport_ops serial_transport = {
+	.scheme = "serial",
+	.open = serial_open,
+	.read = serial_read,
+	.write = serial_write,
+	.flush = serial_flush,
+	.close = serial_close,
+};

@@ -1,0 +1,36 @@
+/* The requests that kiln-enroller answers. */
+#ifndef KILN_CALLS_H
+#define KILN_CALLS_H
+
+#include <openssl/evp.h>
+
+#include "est.h"
+#include "hsm.h"
+#include "serve.h"
+
+/* { 0 } is one that "open" has not configured yet. */
+struct enroller {
+	struct est *est;
+	struct hsm *hsm; /* where the client key lies; NULL with an HTTP credential */
+	EVP_PKEY *key;
+	X509 *certificate;
+};
+
+void enroller_close(struct enroller *s);
+OWNED_STRUCT(enroller, enroller_close)
+
+/*
+ * "open", once: {"url", "anchors": PEM, "retry_min_s", "retry_max_s", "retry_default_s", and either
+ * "client": {"module", "token", "key", "pin": secret, "guard", "certificate": PEM leaf and chain} or
+ * "credential": secret with "credential_kind": "basic" (user:password) | "header" (the value of
+ * Authorization)} -> {}.
+ * "enrol": {"csr": base64, "deadline", "issuers": [base64] (optional)} -> enrol_answer_to_json.
+ * "cacerts": {"deadline"} -> {"certificates": [base64]}.
+ * "check": {"deadline"} -> {"chain_ok", and each as the value or as "x_error": text: "tls", "peer",
+ * "peer_expires_s", "cacerts", "csrattrs", "date_offset_s"; "client_expires_s" with a client}.
+ * The context is a struct enroller.
+ */
+extern const struct serve_call enroller_calls[];
+extern const size_t enroller_call_count;
+
+#endif

@@ -1,0 +1,26 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "slot.h"
+#include "version.h"
+
+int main(int argc, char **argv)
+{
+	struct slot slot = { 0 };
+	struct err e = { 0 };
+	int rc;
+
+	if (argc != 1) {
+		(void)fprintf(stderr,
+		    "%s %s: started by kiln, one for each device; takes no arguments\n", argv[0],
+		    kiln_version()); /* there is nobody else to tell */
+		return 2;
+	}
+	rc = serve("kiln-slot", true, slot_calls, slot_call_count, &slot, &e);
+	if (rc != 0)
+		(void)fprintf(stderr, "kiln-slot: %s\n", e.message);
+	slot_free(&slot);
+	/* Nothing of ours waits for exit handlers, and what they do is not allowed in the sandbox. */
+	_exit(rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}

@@ -1,0 +1,15 @@
+/*
+ * The fence around a slot: once its device is open, the process can read, write and wait on what it
+ * holds, and nothing else. Anything else ends it at once: a slot that tries has been taken over.
+ */
+#ifndef KILN_SANDBOX_H
+#define KILN_SANDBOX_H
+
+#include "err.h"
+#include "own.h"
+
+/* For this process and for good. Errors: CONFIG "slot.sandbox"; the process is then as it was before,
+ * and must not talk to a device. */
+must_check int sandbox_enter(struct err *e);
+
+#endif

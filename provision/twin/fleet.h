@@ -1,0 +1,53 @@
+/* All devices of a kiln-twin, and which of them is plugged where. */
+#ifndef KILN_TWIN_FLEET_H
+#define KILN_TWIN_FLEET_H
+
+#include <sys/types.h>
+
+#include "json.h"
+#include "options.h"
+#include "profile.h"
+
+struct fleet_device {
+	char serial[IDENTITY_MAX + 1];
+	bool used; /* was plugged at least once */
+};
+
+struct fleet_slot {
+	pid_t pid;      /* of the process that serves the device; 0: empty */
+	size_t device;  /* index, where pid is not 0 */
+	char *port;     /* absolute path of the link */
+};
+
+struct fleet {
+	const struct options *options; /* borrowed */
+	char *dir;                     /* absolute */
+	struct fleet_device *devices;
+	struct fleet_slot *slots;
+};
+
+/* Makes the folders; plugs nothing. Errors: CONFIG. */
+must_check int fleet_open(struct fleet *ret, const struct options *options, struct err *e);
+/* Unplugs everything. */
+void fleet_close(struct fleet *f);
+OWNED_STRUCT(fleet, fleet_close)
+
+/* Slots count from 1. Errors of all: CONFIG "twin.slot", "twin.serial". */
+
+/* Plugs the next device that was never plugged; *ret_serial is NULL where all were. */
+must_check int fleet_plug_next(
+    struct fleet *f, int64_t slot, const char **ret_serial, struct err *e);
+must_check int fleet_plug(struct fleet *f, int64_t slot, const char *serial, struct err *e);
+/* *ret_serial is NULL where the slot was empty. */
+must_check int fleet_unplug(
+    struct fleet *f, int64_t slot, const char **ret_serial, struct err *e);
+
+/* Reaps processes that ended by themselves: their slots are empty then. */
+void fleet_reap(struct fleet *f);
+
+/* [{"slot", "port", "serial" if plugged}] */
+must_check json_t *fleet_list(const struct fleet *f);
+must_check json_t *fleet_ports(const struct fleet *f);
+must_check json_t *fleet_serials(const struct fleet *f);
+
+#endif

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -322,8 +323,8 @@ void child_stop(struct child *c, int grace_ms)
 	int64_t deadline = clock_now_ms() + grace_ms;
 	int status;
 
-	bufferevent_free(c->channel); /* end of file is how a child is asked to end */
-	c->channel = NULL;
+	/* End of file is how a child is asked to end; bufferevent_free closes only in the loop. */
+	(void)shutdown(bufferevent_getfd(c->channel), SHUT_RDWR);
 	while (waitpid(c->pid, &status, WNOHANG) == 0) {
 		if (clock_left_ms(deadline) == 0) {
 			child_kill(c);

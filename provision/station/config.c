@@ -106,7 +106,7 @@ static int load_ca(struct config *c, const struct yaml_node *root, struct err *e
 static int load_token(struct config *c, const struct yaml_node *hsm, const char *name,
     struct config_token *ret, struct err *e)
 {
-	static const char *const keys[] = { "token", "key", "certificate", "pin", NULL };
+	static const char *const keys[] = { "token", "key", "certificate", "pin", "anchors", NULL };
 	AUTO_STRUCT(buf) guard = { 0 };
 	const struct yaml_node *map;
 
@@ -121,7 +121,11 @@ static int load_token(struct config *c, const struct yaml_node *hsm, const char 
 	    buf_printf(&guard, e, "%s/%s.pin-failed", c->state, name) != 0)
 		return -1;
 	ret->guard = strndup((const char *)guard.data, guard.len);
-	return ret->guard != NULL ? 0 : err_nomem(e);
+	if (ret->guard == NULL)
+		return err_nomem(e);
+	if (ret == &c->tls && yaml_get(map, "anchors") != NULL)
+		return yaml_error(yaml_get(map, "anchors"), e, "anchors belong to hsm.attestation");
+	return ret == &c->tls ? 0 : path_of(c, map, "anchors", NULL, &c->attestation_anchors, e);
 }
 
 static bool is_variable_allowed(const char *name)
@@ -266,6 +270,7 @@ void config_free(struct config *c)
 	free(c->state);
 	free(c->ca_anchors);
 	free(c->module);
+	free(c->attestation_anchors);
 	free(c->credential_file);
 	free_token(&c->tls);
 	free_token(&c->attestation);

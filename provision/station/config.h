@@ -47,6 +47,7 @@ struct config {
 
 	char *module; /* PKCS#11 module's path */
 	struct config_token tls, attestation;
+	char *attestation_anchors; /* path: PEM, what attestations are verified by */
 
 	struct config_slot slots[CONFIG_SLOTS_MAX];
 	size_t slot_count;

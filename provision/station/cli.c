@@ -1,0 +1,67 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct command commands[] = {
+	{ "dry-run", cmd_dry_run,
+	    "[--devices N=8] [--slots S=4] [--profile FILE] [--dir DIR] [--keygen-ms MS=200] [--seed N]\n"
+	    "          [--ca-fault LABEL] [--twin-fault FAULT[:STEP][@K]]... [--twin-variant V] [--json]\n"
+	    "          the whole job against emulated devices and a throw-away CA" },
+	{ "batch", cmd_batch,
+	    "--config station.yaml [--list units.csv] [--count N] [--json]\n"
+	    "          provision what appears in the slots" },
+	{ "doctor", cmd_doctor, "--config station.yaml\n          could a batch start? what to do if not" },
+	{ "hsm", cmd_hsm,
+	    "status | init | keygen | csr | unblock  (kiln hsm --help)\n"
+	    "          tokens and keys of the station itself" },
+	{ "profile", cmd_profile, "check FILE...\n          errors as file:line:col" },
+	{ "log", cmd_log, "[SERIAL] (--config F | --records R) [--json]\n          what happened" },
+	{ "evidence", cmd_evidence,
+	    "SERIAL --dir OUT (--config F | --records R)\n"
+	    "          CSR, certificate, chain, proof and attestation of a unit as files" },
+	{ "verify", cmd_verify,
+	    "--config F | --records R --trust PEM...  [--json]\n"
+	    "          event chain, attestations, certificates and promises, offline" },
+	{ "orphans", cmd_orphans,
+	    "(--config F | --records R) [--revoked ID --by WHO] [--json]\n"
+	    "          certificates that exist, or may exist, and are on no device" },
+	{ "rework", cmd_rework,
+	    "SERIAL --reason R --by WHO --config F\n          allow a second identity for a passed unit" },
+	{ "scrap", cmd_scrap,
+	    "SERIAL --reason R --by WHO --config F\n          take a unit out; queue its certificate" },
+	{ "records", cmd_records, "upgrade RECORDS\n          copy into the present schema, verify, swap" },
+	{ NULL, NULL, NULL },
+};
+
+int cli_fail(const struct err *e)
+{
+	(void)fprintf(stderr, "kiln: %s [%s]\n  what to do: %s\n", e->message, e->code,
+	    err_advice(e->domain));
+	if (err_is(e, "records.locked"))
+		return EXIT_LOCKED;
+	return e->domain == ERR_CONFIG || e->domain == ERR_OPERATOR ? EXIT_INPUT : EXIT_STATION;
+}
+
+int cli_usage(const char *name)
+{
+	for (const struct command *c = commands; c->name != NULL; c++)
+		if (strcmp(c->name, name) == 0)
+			(void)fprintf(stderr, "usage: kiln %s %s\n", c->name, c->usage);
+	return EXIT_USAGE;
+}
+
+bool cli_number(const char *text, long min, long max, long *ret)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < min || value > max)
+		return false;
+	*ret = value;
+	return true;
+}

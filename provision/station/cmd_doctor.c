@@ -1,0 +1,287 @@
+/* kiln doctor: could a batch start now? One line for each thing it needs, with what to do. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "config.h"
+#include "file.h"
+#include "peer.h"
+#include "place.h"
+#include "profile.h"
+#include "records.h"
+#include "station_open.h"
+#include "x509.h"
+
+enum { ASK_MS = 20000, FREE_MIB_MIN = 256, CLOCK_OFFSET_MAX_S = 60, EXPIRES_SOON_S = 14 * 86400 };
+
+struct doctor {
+	const char *path;
+	struct config *config;
+	long faults;
+};
+
+static void good(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void good(const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)printf("ok    %-22s ", what);
+	(void)vprintf(fmt, ap);
+	(void)putchar('\n');
+	va_end(ap);
+}
+
+static void bad(struct doctor *d, const char *what, const struct err *e)
+{
+	(void)printf("FAIL  %-22s %s [%s]\n      -> %s\n", what, e->message, e->code,
+	    err_advice(e->domain));
+	d->faults++;
+}
+
+/* For what is no error of a call: domain and sentence are the whole diagnosis. */
+static void wrong(struct doctor *d, const char *what, enum err_domain domain, const char *code,
+    const char *sentence)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, domain, code, "%s", sentence);
+	bad(d, what, &e);
+}
+
+static void check_profile(struct doctor *d)
+{
+	AUTO_PTR(profile) *p = NULL;
+	struct err e = { 0 };
+
+	if (profile_load(&p, d->config->profile, &e) != 0)
+		bad(d, "profile", &e);
+	else
+		good("profile", "%s version %s, driver %s", p->product, p->version, p->driver);
+}
+
+static void check_records(struct doctor *d)
+{
+	AUTO_PTR(records) *r = NULL;
+	struct statvfs disk;
+	struct err e = { 0 };
+	unsigned long long mib;
+
+	if (records_open(&r, d->config->records, d->config->station, true, &e) != 0) {
+		bad(d, "records", &e);
+		return;
+	}
+	good("records", "%s, schema %d, writable", d->config->records, RECORDS_SCHEMA);
+	if (statvfs(d->config->records, &disk) != 0) {
+		wrong(d, "disk", ERR_RECORDS, "records.disk", "the free space can not be read");
+		return;
+	}
+	mib = (unsigned long long)disk.f_bavail * disk.f_frsize >> 20;
+	if (mib < FREE_MIB_MIN)
+		wrong(d, "disk", ERR_RECORDS, "records.disk", "less than 256 MiB are free for the records");
+	else
+		good("disk", "%llu MiB free", mib);
+}
+
+static void check_certificate(struct doctor *d, const char *what, const char *path)
+{
+	AUTO_STRUCT(buf) pem = { 0 };
+	AUTO_STRUCT(buf) subject = { 0 };
+	AUTO(X509_STACK) *list = NULL;
+	time_t soon = time(NULL) + EXPIRES_SOON_S;
+	struct err e = { 0 };
+	X509 *cert;
+
+	if (file_read(path, 64 * 1024, &pem, &e) != 0 ||
+	    x509_parse_pem(path, &pem, &list, ERR_CONFIG, &e) != 0) {
+		bad(d, what, &e);
+		return;
+	}
+	cert = sk_X509_value(list, 0);
+	if (x509_add_subject(cert, &subject, &e) != 0)
+		bad(d, what, &e);
+	else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		wrong(d, what, ERR_CONFIG, "certificate.expired", "the station's certificate has expired");
+	else
+		good(what, "%s%s", (const char *)subject.data,
+		    X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0 ? " (expires within 14 days)" : "");
+}
+
+/* One row of the audit: {"check", "ok" or "err"}. */
+static void tell_row(struct doctor *d, const char *token, const json_t *row)
+{
+	struct err e = { 0 };
+	char what[64];
+
+	(void)snprintf(what, sizeof(what), "%s %s", token, json_opt_str(row, "check", "?"));
+	if (json_opt_str(row, "ok", NULL) != NULL) {
+		good(what, "%s", json_opt_str(row, "ok", ""));
+		return;
+	}
+	(void)json_to_err(json_object_get(row, "err"), &e);
+	bad(d, what, &e);
+}
+
+static json_t *audit_request(const struct doctor *d, const struct config_token *t, struct err *e)
+{
+	AUTO_STRUCT(secret) pin = { 0 };
+	AUTO(json_t) *r = json_pack("{s:s, s:s, s:s, s:s, s:s}", "do", "audit", "module",
+	    d->config->module, "token", t->token, "key", t->key, "guard", t->guard);
+
+	if (r == NULL) {
+		(void)err_nomem(e);
+		return NULL;
+	}
+	if (config_pin(t, &pin, e) != 0 || secret_to_json(&pin, r, "pin", e) != 0)
+		return NULL;
+	return steal(&r);
+}
+
+static void check_token(struct doctor *d, const char *name, const char *program,
+    const struct config_token *t)
+{
+	static const char *const arguments[] = { "--admin", NULL };
+	AUTO_STRUCT(peer) admin = { 0 };
+	AUTO(json_t) *request = NULL;
+	AUTO(json_t) *ok = NULL;
+	const json_t *rows;
+	struct err e = { 0 };
+	char what[64];
+
+	(void)snprintf(what, sizeof(what), "%s token", name);
+	request = audit_request(d, t, &e);
+	if (request == NULL || peer_start(&admin, program, arguments, &e) != 0 ||
+	    peer_ask(&admin, steal(&request), ASK_MS, &ok, &e) != 0) {
+		bad(d, what, &e);
+		return;
+	}
+	rows = json_object_get(ok, "checks");
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		tell_row(d, name, json_array_get(rows, i));
+	(void)snprintf(what, sizeof(what), "%s certificate", name);
+	check_certificate(d, what, t->certificate);
+}
+
+static void tell_ca(struct doctor *d, const json_t *ok)
+{
+	int64_t offset = json_opt_int(ok, "date_offset_s", 0);
+	static const struct {
+		const char *member, *what;
+	} failures[] = { { "tls_error", "CA connection" }, { "cacerts_error", "CA certificates" },
+		{ "date_offset_s_error", "clock" } };
+
+	for (size_t i = 0; i < COUNT(failures); i++)
+		if (json_opt_str(ok, failures[i].member, NULL) != NULL)
+			wrong(d, failures[i].what, ERR_CA, "ca.check",
+			    json_opt_str(ok, failures[i].member, ""));
+	if (json_opt_str(ok, "tls", NULL) != NULL)
+		good("CA connection", "%s, %s", json_opt_str(ok, "tls", ""), json_opt_str(ok, "peer", ""));
+	if (json_object_get(ok, "cacerts") != NULL)
+		good("CA certificates", "%lld", (long long)json_opt_int(ok, "cacerts", 0));
+	if (json_object_get(ok, "date_offset_s") == NULL)
+		return;
+	if (offset > CLOCK_OFFSET_MAX_S || offset < -CLOCK_OFFSET_MAX_S)
+		wrong(d, "clock", ERR_CONFIG, "clock", "this machine's clock differs from the CA's by more than 60 s");
+	else
+		good("clock", "%lld s from the CA's", (long long)offset);
+}
+
+static void check_ca(struct doctor *d)
+{
+	static const char *const none[] = { NULL };
+	AUTO_STRUCT(secret) secret = { 0 };
+	AUTO_STRUCT(peer) enroller = { 0 };
+	AUTO(json_t) *opened = NULL;
+	AUTO(json_t) *ok = NULL;
+	AUTO(json_t) *open = NULL;
+	const struct config *c = d->config;
+	struct err e = { 0 };
+	int rc = c->credential_kind == NULL ? config_pin(&c->tls, &secret, &e)
+					    : secret_from_file(&secret, c->credential_file, &e);
+
+	if (rc == 0)
+		open = station_open_enroller(c, &secret, &e);
+	if (open == NULL || peer_start(&enroller, "kiln-enroller", none, &e) != 0 ||
+	    peer_ask(&enroller, steal(&open), ASK_MS, &opened, &e) != 0 ||
+	    peer_ask(&enroller, json_pack("{s:s}", "do", "check"), ASK_MS, &ok, &e) != 0) {
+		bad(d, "CA", &e);
+		return;
+	}
+	tell_ca(d, ok);
+}
+
+static void check_slot(struct doctor *d, const struct config_slot *s)
+{
+	AUTO_STRUCT(buf) path = { 0 };
+	struct err e = { 0 };
+	const char *text;
+	char what[64];
+	int fd;
+
+	(void)snprintf(what, sizeof(what), "slot %s", s->name);
+	if (place_path(s->address, &path, &e) != 0) {
+		bad(d, what, &e);
+		return;
+	}
+	text = (const char *)path.data;
+	fd = open(text, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && access(text, F_OK) != 0)
+		good(what, "%s: nothing plugged in", text);
+	else if (fd < 0)
+		wrong(d, what, ERR_LINK, "link.permission",
+		    "no permission for the port: add the station's user to its group (dialout)");
+	else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		wrong(d, what, ERR_LINK, "link.locked", "another program has the port");
+	else
+		good(what, "%s", text);
+	if (fd >= 0)
+		(void)close(fd); /* nothing was written */
+}
+
+static int examine(struct doctor *d)
+{
+	struct err e = { 0 };
+
+	if (config_load(&d->config, d->path, &e) != 0) {
+		bad(d, "configuration", &e);
+		return EXIT_INPUT;
+	}
+	good("configuration", "%s, station %s, %zu slots", d->path, d->config->station,
+	    d->config->slot_count);
+	if (file_mkdir(d->config->state, 0700, &e) != 0)
+		bad(d, "state", &e);
+	check_profile(d);
+	check_records(d);
+	if (d->config->tls.token != NULL)
+		check_token(d, "tls", "kiln-enroller", &d->config->tls);
+	check_token(d, "attestation", "kiln-signer", &d->config->attestation);
+	check_ca(d);
+	for (size_t i = 0; i < d->config->slot_count; i++)
+		check_slot(d, &d->config->slots[i]);
+	config_free(d->config);
+	return d->faults == 0 ? EXIT_PASSED : EXIT_STATION;
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct doctor d = { 0 };
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o != 'c')
+			return cli_usage(argv[0]);
+		d.path = optarg;
+	}
+	if (optind != argc || d.path == NULL)
+		return cli_usage(argv[0]);
+	return examine(&d);
+}

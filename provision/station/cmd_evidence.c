@@ -1,0 +1,125 @@
+/* kiln evidence: what proves a unit's identity, as files that stock tools read. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "file.h"
+#include "source.h"
+#include "x509.h"
+
+/* Blob digests of the newest passage, by the event member that named them. */
+struct evidence {
+	const char *folder;
+	json_t *digests;
+};
+
+static const char *const members[] = { "csr", "certificate", "chain", "preimage", "signature",
+	"statement", "cms", "jws", NULL };
+
+static int collect(const json_t *event, void *context, struct err *e)
+{
+	struct evidence *v = context;
+	const char *kind = json_opt_str(event, "event", "");
+
+	if (strcmp(kind, "claim") == 0 && json_object_clear(v->digests) != 0)
+		return err_nomem(e);
+	if (strcmp(kind, "step") != 0)
+		return 0;
+	for (size_t i = 0; members[i] != NULL; i++)
+		if (json_set_str(v->digests, members[i], json_opt_str(event, members[i], NULL), e) != 0)
+			return -1;
+	return 0;
+}
+
+static int put(const struct evidence *v, const char *name, const struct buf *bytes, struct err *e)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", v->folder, name);
+	if (file_write(path, bytes->data, bytes->len, 0644, e) != 0)
+		return -1;
+	(void)printf("%s\n", path);
+	return 0;
+}
+
+/* DERs one behind the other as PEM, from the first-th on. */
+static int put_pem(const struct evidence *v, const char *name, const struct buf *ders, int first,
+    struct err *e)
+{
+	AUTO(X509_STACK) *list = NULL;
+	AUTO_STRUCT(buf) pem = { 0 };
+
+	if (x509_parse_list(ders->data, ders->len, &list, ERR_RECORDS, e) != 0)
+		return -1;
+	for (int i = first; i < sk_X509_num(list); i++)
+		if (x509_add_pem(sk_X509_value(list, i), &pem, e) != 0)
+			return -1;
+	return put(v, name, &pem, e);
+}
+
+static int put_member(
+    const struct evidence *v, struct records *r, const char *member, const char *name, struct err *e)
+{
+	const char *digest = json_opt_str(v->digests, member, NULL);
+	AUTO_STRUCT(buf) bytes = { 0 };
+
+	if (digest == NULL)
+		return 0;
+	if (records_blob(r, digest, &bytes, e) != 0)
+		return -1;
+	if (strcmp(member, "certificate") == 0)
+		return put_pem(v, name, &bytes, 0, e);
+	if (strcmp(member, "chain") == 0)
+		return put_pem(v, name, &bytes, 1, e);
+	return put(v, name, &bytes, e);
+}
+
+static int write_all(struct source *s, const char *serial, struct evidence *v, struct err *e)
+{
+	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem", "proof-preimage.bin",
+		"proof-signature.bin", "statement.json", "attestation.p7s", "attestation.jws" };
+
+	if (source_open(s, false, e) != 0 || records_events(s->records, serial, 0, collect, v, e) != 0)
+		return -1;
+	if (json_object_size(v->digests) == 0)
+		return err_set(
+		    e, ERR_OPERATOR, "unit.unknown", "serial %s has no evidence in these records", serial);
+	if (file_mkdir(v->folder, 0755, e) != 0)
+		return -1;
+	for (size_t i = 0; members[i] != NULL; i++)
+		if (put_member(v, s->records, members[i], names[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+int cmd_evidence(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "records", required_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct evidence v = { .digests = json_object() };
+	struct source s = { 0 };
+	struct err e = { 0 };
+	int o, rc;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'd')
+			v.folder = optarg;
+		else if (o == 'c')
+			s.config_path = optarg;
+		else if (o == 'r')
+			s.records_path = optarg;
+		else
+			return cli_usage(argv[0]);
+	}
+	if (optind + 1 != argc || v.folder == NULL || (s.config_path == NULL) == (s.records_path == NULL))
+		return cli_usage(argv[0]);
+	rc = v.digests != NULL ? write_all(&s, argv[optind], &v, &e) : err_nomem(&e);
+	source_close(&s);
+	json_decref(v.digests);
+	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
+}

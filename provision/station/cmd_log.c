@@ -1,0 +1,91 @@
+/* kiln log: the events, of one unit or of all. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "source.h"
+
+static const char *const shown_apart[] = { "event", "at", "seq", "hash", "station", NULL };
+
+static bool is_shown_apart(const char *key)
+{
+	for (size_t i = 0; shown_apart[i] != NULL; i++)
+		if (strcmp(key, shown_apart[i]) == 0)
+			return true;
+	return false;
+}
+
+static void print_value(const char *key, const json_t *value)
+{
+	if (json_is_string(value) && json_string_length(value) == 64)
+		(void)printf(" %s=%.12s...", key, json_string_value(value)); /* a digest */
+	else if (json_is_string(value))
+		(void)printf(" %s=%s", key, json_string_value(value));
+	else if (json_is_object(value) && json_opt_str(value, "message", NULL) != NULL)
+		(void)printf(" %s=\"%s\"", key, json_opt_str(value, "message", ""));
+	else {
+		(void)printf(" %s=", key);
+		(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	}
+}
+
+static int print_text(const json_t *event, void *context, struct err *e)
+{
+	const char *key;
+	json_t *value;
+
+	(void)context;
+	(void)e;
+	(void)printf("%s %s/%-6lld %-9s", json_opt_str(event, "at", ""), json_opt_str(event, "station", ""),
+	    (long long)json_opt_int(event, "seq", 0), json_opt_str(event, "event", ""));
+	json_object_foreach ((json_t *)(uintptr_t)event, key, value)
+		if (!is_shown_apart(key))
+			print_value(key, value);
+	(void)putchar('\n');
+	return 0;
+}
+
+static int print_json(const json_t *event, void *context, struct err *e)
+{
+	(void)context;
+	(void)e;
+	(void)json_dumpf(event, stdout, JSON_COMPACT);
+	(void)putchar('\n');
+	return 0;
+}
+
+int cmd_log(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "records", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *serial = NULL;
+	struct source s = { 0 };
+	struct err e = { 0 };
+	bool json = false;
+	int o, rc;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'c')
+			s.config_path = optarg;
+		else if (o == 'r')
+			s.records_path = optarg;
+		else if (o == 'j')
+			json = true;
+		else
+			return cli_usage(argv[0]);
+	}
+	if (optind < argc)
+		serial = argv[optind++];
+	if (optind != argc || (s.config_path == NULL) == (s.records_path == NULL))
+		return cli_usage(argv[0]);
+	rc = source_open(&s, false, &e);
+	if (rc == 0)
+		rc = records_events(s.records, serial, 0, json ? print_json : print_text, NULL, &e);
+	source_close(&s);
+	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
+}

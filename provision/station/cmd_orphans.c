@@ -1,0 +1,81 @@
+/* kiln orphans: certificates that exist, or may exist, and are on no device; for the CA's owner. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "source.h"
+
+static void print_one(const json_t *o)
+{
+	(void)printf("%s  %s\n    serial %s, CSR %.16s..., key %.16s..., certificate number %s\n    %s\n",
+	    json_opt_str(o, "id", ""), json_opt_str(o, "revocation", ""), json_opt_str(o, "serial", "?"),
+	    json_opt_str(o, "csr", ""), json_opt_str(o, "spki", ""), json_opt_str(o, "number", "unknown"),
+	    json_opt_str(o, "reason", ""));
+}
+
+static int list(struct source *s, bool json, struct err *e)
+{
+	AUTO(json_t) *orphans = NULL;
+
+	if (records_orphans(s->records, &orphans, e) != 0)
+		return -1;
+	for (size_t i = 0; i < json_array_size(orphans); i++) {
+		const json_t *o = json_array_get(orphans, i);
+
+		if (!json) {
+			print_one(o);
+			continue;
+		}
+		(void)json_dumpf(o, stdout, JSON_COMPACT);
+		(void)putchar('\n');
+	}
+	(void)fprintf(stderr, "%zu orphans\n", json_array_size(orphans));
+	return 0;
+}
+
+static int revoke(struct source *s, const char *id, const char *by, struct err *e)
+{
+	return source_append(
+	    s, json_pack("{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", by), e);
+}
+
+int cmd_orphans(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "records", required_argument, NULL, 'r' },
+		{ "revoked", required_argument, NULL, 'v' },
+		{ "by", required_argument, NULL, 'b' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *revoked = NULL, *by = NULL;
+	struct source s = { 0 };
+	struct err e = { 0 };
+	bool json = false;
+	int o, rc;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'c')
+			s.config_path = optarg;
+		else if (o == 'r')
+			s.records_path = optarg;
+		else if (o == 'v')
+			revoked = optarg;
+		else if (o == 'b')
+			by = optarg;
+		else if (o == 'j')
+			json = true;
+		else
+			return cli_usage(argv[0]);
+	}
+	if (optind != argc || (s.config_path == NULL) == (s.records_path == NULL) ||
+	    (revoked == NULL) != (by == NULL))
+		return cli_usage(argv[0]);
+	rc = source_open(&s, revoked != NULL, &e);
+	if (rc == 0)
+		rc = revoked != NULL ? revoke(&s, revoked, by, &e) : list(&s, json, &e);
+	source_close(&s);
+	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
+}

@@ -1,0 +1,452 @@
+#include "job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "step.h"
+
+enum { RETRY_PAUSE_MS = 200 };
+
+static void walk(struct job *j);
+
+static const char *const who_names[] = {
+	[WHO_DEVICE] = "device",
+	[WHO_CA] = "ca",
+	[WHO_HSM] = "hsm",
+	[WHO_STATION] = "station",
+};
+
+const char *who_name(enum who who)
+{
+	return who_names[who];
+}
+
+static void job_free(struct job *j)
+{
+	if (j->timer != NULL)
+		event_free(j->timer);
+	record_free(&j->record);
+	identity_free(&j->identity);
+	buf_free(&j->csr);
+	buf_free(&j->leaf);
+	buf_free(&j->chain);
+	buf_free(&j->readback);
+	proof_free(&j->proof);
+	EVP_PKEY_free(j->key);
+	free(j);
+}
+
+static void tell_step(struct job *j, const char *outcome, const struct err *why)
+{
+	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "event", "step", "slot",
+	    j->slot_name, "serial", j->identity.serial, "step", step_name(steps[j->row].id), "outcome",
+	    outcome, "who", who_names[steps[j->row].who], "ms",
+	    (json_int_t)((clock_now_us() - j->step_us) / 1000));
+
+	if (event != NULL && why != NULL)
+		(void)json_object_update_new(
+		    event, json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
+	station_tell(j->station, event);
+}
+
+static void tell_unit(struct job *j)
+{
+	int64_t total = clock_now_us() - j->begun_us;
+	int64_t others = j->spent_us[WHO_DEVICE] + j->spent_us[WHO_CA] + j->spent_us[WHO_HSM];
+	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "unit", "slot",
+	    j->slot_name, "serial", j->identity.serial, "outcome", j->outcome, "ms",
+	    (json_int_t)(total / 1000), "device_ms", (json_int_t)(j->spent_us[WHO_DEVICE] / 1000), "ca_ms",
+	    (json_int_t)(j->spent_us[WHO_CA] / 1000), "hsm_ms", (json_int_t)(j->spent_us[WHO_HSM] / 1000),
+	    "station_ms", (json_int_t)((total - others) / 1000));
+
+	if (event != NULL && j->verdict.domain != ERR_NONE)
+		(void)json_object_update_new(event,
+		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain), "code",
+			j->verdict.code, "message", j->verdict.message, "advice",
+			err_advice(j->verdict.domain)));
+	station_tell(j->station, event);
+}
+
+static void leave(struct job *j)
+{
+	struct station *s = j->station;
+
+	tell_unit(j);
+	if (j->slot != NULL)
+		slot_release(j->slot);
+	station_job_over(s, j);
+	job_free(j);
+}
+
+static void on_over(struct record *r)
+{
+	struct job *j = r->context;
+
+	if (r->rc != 0)
+		station_break(j->station, &r->err);
+	leave(j);
+}
+
+static void submit(struct job *j, void (*done)(struct record *))
+{
+	j->wait = WAIT_RECORD;
+	j->record.done = done;
+	j->record.context = j;
+	records_submit(j->station->records, &j->record);
+}
+
+static bool must_park(const struct job *j, const struct err *why)
+{
+	return j->claimed && (why->scope == SCOPE_STATION || why->domain == ERR_LINK);
+}
+
+static json_t *last_record(const struct job *j, const struct err *why)
+{
+	if (!j->claimed)
+		return json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial",
+		    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id), "error",
+		    json_from_err(why));
+	if (must_park(j, why))
+		return json_pack("{s:s, s:I, s:o}", "event", "park", "job", (json_int_t)j->number, "error",
+		    json_from_err(why));
+	return json_pack("{s:s, s:I, s:s, s:o}", "event", "end", "job", (json_int_t)j->number, "outcome",
+	    why->domain == ERR_OPERATOR ? "refused" : "failed", "error", json_from_err(why));
+}
+
+/* The unit's passage ends here, except for a PASS, which the last row of the table records. */
+static void give_up(struct job *j, const struct err *why)
+{
+	struct err e = { 0 };
+
+	j->verdict = *why;
+	j->over = true;
+	j->outcome = must_park(j, why) ? "parked" : why->domain == ERR_OPERATOR ? "refused" : "failed";
+	tell_step(j, "failed", why);
+	record_free(&j->record);
+	j->record = (struct record){ .body = last_record(j, why) };
+	if (j->record.body == NULL) {
+		(void)err_nomem(&e);
+		station_break(j->station, &e);
+	}
+	submit(j, on_over);
+}
+
+static void wait_ms(struct job *j, int64_t ms)
+{
+	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	j->wait = WAIT_TIMER;
+	if (event_add(j->timer, &t) != 0)
+		abort(); /* libevent without memory: the records are as the last commit left them */
+}
+
+static void fail(struct job *j, const struct err *why)
+{
+	const struct step *step = &steps[j->row];
+
+	if (why->retry && ++j->tries < step->tries && j->lost.domain == ERR_NONE) {
+		tell_step(j, "retry", why);
+		wait_ms(j, RETRY_PAUSE_MS);
+		return;
+	}
+	give_up(j, why);
+}
+
+static void next_row(struct job *j)
+{
+	tell_step(j, "ok", NULL);
+	j->row = j->reset_row > 0 ? j->reset_row : j->row + 1;
+	j->object = j->reset_row > 0 ? j->reset_object : 0;
+	j->reset_row = 0;
+	j->tries = 0;
+	j->step_us = 0;
+	if (j->row == step_count) {
+		j->outcome = "passed";
+		leave(j);
+		return;
+	}
+	walk(j);
+}
+
+static void act_on(struct job *j, enum verdict verdict, int64_t pause_ms, const struct err *why)
+{
+	switch (verdict) {
+	case VERDICT_DONE:
+		next_row(j);
+		return;
+	case VERDICT_AGAIN:
+		if (pause_ms == 0) {
+			walk(j);
+			return;
+		}
+		tell_step(j, "wait", why->domain != ERR_NONE ? why : NULL);
+		wait_ms(j, pause_ms);
+		return;
+	case VERDICT_FAIL:
+		fail(j, why);
+		return;
+	}
+}
+
+static void on_judged(struct record *r)
+{
+	struct job *j = r->context;
+	const struct step *step = &steps[j->row];
+	struct err e = { 0 };
+
+	if (j->station->closing)
+		return;
+	j->wait = WAIT_NOTHING;
+	if (r->rc != 0 && r->err.domain == ERR_RECORDS)
+		station_break(j->station, &r->err);
+	if (r->rc != 0) {
+		e = r->err;
+		give_up(j, &e);
+		return;
+	}
+	if (step->recorded != NULL && step->recorded(j, r, &e) != 0) {
+		give_up(j, &e);
+		return;
+	}
+	record_free(r);
+	*r = (struct record){ 0 };
+	e = j->record_why;
+	act_on(j, j->record_verdict, j->record_pause_ms, &e);
+}
+
+static void judge(struct job *j, const json_t *answer)
+{
+	const struct step *step = &steps[j->row];
+	int64_t pause_ms = 0;
+	struct err e = { 0 };
+	enum verdict verdict;
+
+	record_free(&j->record);
+	j->record = (struct record){ 0 };
+	verdict = step->judge(j, answer, &j->record, &pause_ms, &e);
+	if (j->record.body == NULL) {
+		act_on(j, verdict, pause_ms, &e);
+		return;
+	}
+	if (strcmp(json_opt_str(j->record.body, "event", ""), "step") == 0 &&
+	    json_set_int(j->record.body, "ms", (clock_now_us() - j->step_us) / 1000, &e) != 0) {
+		give_up(j, &e);
+		return;
+	}
+	j->record_verdict = verdict;
+	j->record_pause_ms = pause_ms;
+	j->record_why = e;
+	submit(j, on_judged);
+}
+
+static void on_answer(void *context, const json_t *answer, const struct err *e)
+{
+	struct job *j = context;
+	const struct step *step = &steps[j->row];
+	const char *token = answer != NULL ? json_opt_str(answer, "reset", NULL) : NULL;
+
+	j->wait = WAIT_NOTHING;
+	j->spent_us[step->who] += clock_now_us() - j->asked_us;
+	if (step->who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
+		give_up(j, &j->lost);
+		return;
+	}
+	if (answer == NULL) {
+		fail(j, e);
+		return;
+	}
+	if (step->who == WHO_DEVICE && token != NULL) {
+		j->wait = WAIT_RESET;
+		slot_reset(j->slot, token);
+		return;
+	}
+	judge(j, answer);
+}
+
+static int put(struct job *j, json_t *request, struct err *e)
+{
+	const struct step *step = &steps[j->row];
+	int64_t deadline_ms = j->station->profile->deadline_ms[step->id];
+
+	switch (step->who) {
+	case WHO_DEVICE:
+		return slot_ask(j->slot, request, deadline_ms, on_answer, j, e);
+	case WHO_CA:
+		return pool_ask(j->station->enrollers, request, deadline_ms, on_answer, j, e);
+	case WHO_HSM:
+		return pool_ask(j->station->signer, request, deadline_ms, on_answer, j, e);
+	case WHO_STATION:
+	case WHO_COUNT:
+		break;
+	}
+	json_decref(request);
+	return err_set(e, ERR_CONFIG, "step", "step %s asks nobody", step_name(step->id));
+}
+
+static void ask(struct job *j)
+{
+	const struct step *step = &steps[j->row];
+	struct err e = { 0 };
+	json_t *request;
+
+	j->asked_us = clock_now_us();
+	if (step->ask == NULL) {
+		judge(j, NULL);
+		return;
+	}
+	request = step->ask(j, &e);
+	j->wait = step->who == WHO_DEVICE ? WAIT_DEVICE : WAIT_POOL;
+	if (request == NULL || put(j, request, &e) != 0)
+		give_up(j, &e);
+}
+
+static void on_intended(struct record *r)
+{
+	struct job *j = r->context;
+	const struct step *step = &steps[j->row];
+	struct err e = r->err;
+
+	if (j->station->closing)
+		return;
+	j->wait = WAIT_NOTHING;
+	if (r->rc != 0) {
+		if (e.domain == ERR_RECORDS)
+			station_break(j->station, &e);
+		give_up(j, &e);
+		return;
+	}
+	if (step->intended != NULL)
+		step->intended(j, r);
+	record_free(r);
+	*r = (struct record){ 0 };
+	if (step->who == WHO_DEVICE && j->lost.domain != ERR_NONE)
+		give_up(j, &j->lost);
+	else
+		ask(j);
+}
+
+/* Asks the present row, having made durable what must be. */
+static void walk(struct job *j)
+{
+	struct err e = { 0 };
+
+	while (steps[j->row].skip != NULL && steps[j->row].skip(j))
+		j->row++;
+	if (steps[j->row].who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
+		give_up(j, &j->lost);
+		return;
+	}
+	if (j->station->broken.domain != ERR_NONE) {
+		give_up(j, &j->station->broken);
+		return;
+	}
+	if (j->step_us == 0) {
+		j->step_us = clock_now_us();
+		tell_step(j, "start", NULL);
+	}
+	if (steps[j->row].intend == NULL) {
+		ask(j);
+		return;
+	}
+	record_free(&j->record);
+	j->record = (struct record){ 0 };
+	if (steps[j->row].intend(j, &j->record, &e) != 0) {
+		give_up(j, &e);
+		return;
+	}
+	submit(j, on_intended);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct job *j = context;
+
+	(void)fd;
+	(void)what;
+	j->wait = WAIT_NOTHING;
+	walk(j);
+}
+
+int job_start(struct job **ret, struct slot *slot, struct err *e)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return err_nomem(e);
+	j->station = slot->station;
+	j->slot = slot;
+	j->slot_name = slot->config->name;
+	j->begun_us = clock_now_us();
+	j->timer = evtimer_new(slot->station->loop, on_timer, j);
+	if (j->timer == NULL) {
+		job_free(j);
+		return err_nomem(e);
+	}
+	station_job_begins(slot->station, j);
+	*ret = j;
+	walk(j);
+	return 0;
+}
+
+void job_slot_lost(struct job *j, const struct err *why)
+{
+	j->slot = NULL;
+	j->lost = *why;
+	if (j->over)
+		return;
+	switch (j->wait) {
+	case WAIT_POOL:
+	case WAIT_RECORD:
+		return; /* what the CA answers and what became durable still counts */
+	case WAIT_TIMER:
+		(void)event_del(j->timer); /* it was pending */
+		break;
+	case WAIT_NOTHING:
+	case WAIT_DEVICE:
+	case WAIT_RESET:
+		break;
+	}
+	give_up(j, why);
+}
+
+void job_slot_back(struct job *j)
+{
+	j->reset_row = j->row;
+	j->reset_object = j->object;
+	j->row = 0; /* identify: it must be the same unit (I4) */
+	walk(j);
+}
+
+void job_abandon(struct job *j)
+{
+	job_free(j);
+}
+
+static void on_refused(struct record *r)
+{
+	struct station *s = r->context;
+
+	if (r->rc != 0)
+		station_break(s, &r->err);
+	record_free(r);
+	free(r);
+}
+
+void job_refuse_slot(struct station *s, const char *slot, const struct err *why)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	station_tell(s,
+	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit", "slot", slot,
+		"serial", "", "outcome", "failed", "ms", (json_int_t)0, "domain",
+		err_domain_name(why->domain), "code", why->code, "message", why->message, "advice",
+		err_advice(why->domain)));
+	if (r == NULL)
+		return;
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot", slot,
+	    "what", "open", "error", json_from_err(why));
+	r->done = on_refused;
+	r->context = s;
+	records_submit(s->records, r);
+}

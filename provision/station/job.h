@@ -1,0 +1,77 @@
+/*
+ * A job: one unit's passage through the steps. The steps are one const table (step.c); this is the
+ * only loop over it: ask, judge, make durable, go on. Nothing here blocks.
+ */
+#ifndef KILN_JOB_H
+#define KILN_JOB_H
+
+#include "slot.h"
+
+enum who { WHO_DEVICE, WHO_CA, WHO_HSM, WHO_STATION, WHO_COUNT };
+const char *who_name(enum who who);
+
+enum verdict {
+	VERDICT_FAIL,  /* the error says why */
+	VERDICT_DONE,  /* on to the next row */
+	VERDICT_AGAIN, /* ask the same row again, after a pause */
+};
+
+enum { JOB_CSR_MAX = 16 * 1024 };
+
+/* What a job waits for: it says what an unplugged device means for it. */
+enum job_wait { WAIT_NOTHING, WAIT_DEVICE, WAIT_POOL, WAIT_RECORD, WAIT_TIMER, WAIT_RESET };
+
+struct job {
+	struct job *next, **link; /* of the station's list */
+	struct station *station;
+	struct slot *slot; /* NULL once the device is gone */
+	const char *slot_name;
+	int64_t number; /* the claim's seq; 0 before it */
+	size_t row;     /* of the step table */
+	unsigned tries; /* of this row */
+	size_t object;  /* of the profile's install list, in install and readback */
+	enum job_wait wait;
+	bool over;     /* its last record is on its way */
+	size_t reset_row, reset_object; /* where to go on once a reset device is identified; 0: no reset */
+	struct err lost; /* domain NONE while the device is there */
+	struct err verdict; /* why it ends, while its last record is on its way */
+	const char *outcome;
+
+	struct identity identity;
+	bool claimed, resumed, rework;
+	enum step_id resumed_after; /* last step done by an earlier passage */
+	bool keygen_is_ours;        /* a keygen of this job was interrupted */
+	char spki[2 * SHA256_LEN + 1];
+	uint8_t spki_sha256[SHA256_LEN];
+	int64_t ordinal;
+	int64_t attempt; /* of enrolment, in all passages */
+	unsigned asks;   /* of enrolment, in this passage */
+	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
+	struct buf readback; /* leaf as the device stores it */
+	uint8_t nonce[32];
+	struct proof proof;
+	EVP_PKEY *key;
+	int64_t position; /* of the attesting event, and its hash */
+	uint8_t head[SHA256_LEN];
+
+	struct record record; /* the one on its way, and what happens when it is durable: */
+	enum verdict record_verdict;
+	int64_t record_pause_ms;
+	struct err record_why;
+	struct event *timer;
+	int64_t begun_us, step_us, asked_us;
+	int64_t spent_us[WHO_COUNT];
+};
+
+/* A device is open in the slot: begins with identify. */
+must_check int job_start(struct job **ret, struct slot *slot, struct err *e);
+/* The slot's process ended or the device was unplugged; the slot has forgotten the job. */
+void job_slot_lost(struct job *j, const struct err *why);
+/* The device is back after its reset. */
+void job_slot_back(struct job *j);
+/* The station closes: frees it, records nothing; it stays open in the records. */
+void job_abandon(struct job *j);
+/* A device that never got as far as a job: recorded and told. */
+void job_refuse_slot(struct station *s, const char *slot, const struct err *why);
+
+#endif

@@ -1,0 +1,125 @@
+#include "records_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_station(const char *station, struct err *e)
+{
+	size_t len = strlen(station);
+
+	if (len == 0 || len > RECORD_TEXT_MAX)
+		return err_set(e, ERR_CONFIG, "records.station",
+		    "a station's name has 1 to %d characters", RECORD_TEXT_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (station[i] <= 0x20 || station[i] > 0x7e)
+			return err_set(e, ERR_CONFIG, "records.station",
+			    "the station's name \"%s\" has a blank or a character that is not "
+			    "ASCII",
+			    station);
+	return 0;
+}
+
+/* A crash may leave a file without a schema: that is made again, as nothing was recorded in it. */
+static int make_schema(struct records *r, struct err *e)
+{
+	int64_t objects;
+
+	if (db_number(&r->writer, "SELECT count(*) FROM sqlite_schema", DB_NONE, 0, &objects, e) !=
+	    0)
+		return -1;
+	if (objects > 0)
+		return 0;
+	if (records_schema_create(&r->writer, e) != 0)
+		return -1;
+	return records_file_sync_folder(r->path, e);
+}
+
+static int open_writer(struct records *r, bool create, struct err *e)
+{
+	if (!create && access(r->path, F_OK) != 0)
+		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
+	if (records_file_lock(r->path, &r->lock_fd, e) != 0)
+		return -1;
+	if (create && records_file_make(r->path, e) != 0)
+		return -1;
+	if (db_open(&r->writer, r->path, DB_WRITE, e) != 0)
+		return err_while(e, "%s", r->path);
+	if (create && make_schema(r, e) != 0)
+		return -1;
+	return records_schema_version(&r->writer, r->path, e) != 0 ? -1 : records_load_head(r, e);
+}
+
+static int open_reader(struct records *r, struct err *e)
+{
+	if (access(r->path, R_OK) != 0)
+		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
+	if (db_open(&r->reader, r->path, DB_READ, e) != 0)
+		return err_while(e, "%s", r->path);
+	if (records_schema_version(&r->reader, r->path, e) != 0)
+		return -1;
+	return records_schema_check(&r->reader, "records.damaged", e);
+}
+
+int records_open(struct records **ret, const char *path, const char *station, bool create,
+    struct err *e)
+{
+	AUTO_PTR(records) *r = NULL;
+
+	if (station != NULL && check_station(station, e) != 0)
+		return -1;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return err_nomem(e);
+	r->lock_fd = -1;
+	(void)pthread_mutex_init(&r->reading, NULL); /* can not fail with default attributes */
+	r->path = strdup(path);
+	r->station = station != NULL ? strdup(station) : NULL;
+	if (r->path == NULL || (station != NULL && r->station == NULL))
+		return err_nomem(e);
+	if (station != NULL && open_writer(r, create, e) != 0)
+		return -1;
+	if (open_reader(r, e) != 0)
+		return -1;
+	*ret = steal(&r);
+	return 0;
+}
+
+void records_close(struct records *r)
+{
+	if (r->thread != NULL)
+		records_stop(r);
+	db_close(&r->reader, false);
+	db_close(&r->writer, !r->broken);
+	if (r->lock_fd >= 0)
+		(void)close(r->lock_fd); /* releases the lock */
+	(void)pthread_mutex_destroy(&r->reading);
+	free(r->path);
+	free(r->station);
+	free(r);
+}
+
+void record_free(struct record *r)
+{
+	json_decref(r->body);
+	json_decref(r->job);
+	for (size_t i = 0; i < r->blob_count; i++)
+		buf_free(&r->blobs[i].bytes);
+	r->body = NULL;
+	r->job = NULL;
+	r->blob_count = 0;
+}
+
+int record_add_blob(struct record *r, const char *member, struct buf *bytes, struct err *e)
+{
+	if (r->blob_count == RECORD_BLOBS_MAX)
+		return err_set(e, ERR_RECORDS, "record.invalid", "an event has at most %d blobs",
+		    RECORD_BLOBS_MAX);
+	if (bytes->len > RECORD_BLOB_MAX)
+		return err_set(e, ERR_RECORDS, "record.invalid", "\"%s\" is larger than %d bytes",
+		    member, RECORD_BLOB_MAX);
+	r->blobs[r->blob_count].member = member;
+	r->blobs[r->blob_count].bytes = buf_steal(bytes);
+	r->blob_count++;
+	return 0;
+}

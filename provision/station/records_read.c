@@ -1,0 +1,265 @@
+#include "records_internal.h"
+
+#include <string.h>
+
+static int add_intents(struct db *db, json_t *job, int64_t number, struct err *e)
+{
+	AUTO(json_t) *rows = NULL;
+	json_t *intents = json_object();
+	const json_t *row;
+	int64_t attempts = 0;
+	size_t i;
+
+	if (json_set_new(job, "intents", intents, e) != 0 ||
+	    db_rows(db, "SELECT kind, attempt, state FROM intent WHERE job = ?1 ORDER BY attempt",
+		DB_ARGS(db_int(number)), &rows, e) != 0)
+		return -1;
+	json_array_foreach(rows, i, row)
+	{
+		const char *kind = json_opt_str(row, "kind", "");
+
+		if (json_set_str(intents, kind, json_opt_str(row, "state", ""), e) != 0)
+			return -1;
+		if (kind[0] == 'e') /* enrol */
+			attempts = json_opt_int(row, "attempt", 0);
+	}
+	return json_set_int(job, "attempts", attempts, e);
+}
+
+static int add_error(json_t *job, struct err *e)
+{
+	const json_t *text = json_object_get(job, "error");
+	json_t *error = NULL;
+
+	if (text == NULL)
+		return 0;
+	if (json_parse(json_string_value(text), json_string_length(text), &error, ERR_RECORDS, e) !=
+	    0)
+		return -1;
+	return json_set_new(job, "error", error, e);
+}
+
+int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
+{
+	AUTO(json_t) *job = NULL;
+
+	if (db_row(db,
+		"SELECT job.number AS job, job.serial, unit.model, station, slot, profile, "
+		"firmware,"
+		" lifecycle, work_order AS \"order\", ordinal, reuse, job.rework, status, resumed,"
+		" opened_at, ended_at, step, csr, spki, certificate, chain, readback, statement, "
+		"cms, jws,"
+		" retry_at, error FROM job JOIN unit ON unit.serial = job.serial WHERE job.number "
+		"= ?1",
+		DB_ARGS(db_int(number)), &job, e) != 0)
+		return -1;
+	if (job == NULL)
+		return err_set(e, ERR_RECORDS, "job.unknown", "there is no job %lld",
+		    (long long)number);
+	if (json_set_bool(job, "reuse", json_opt_int(job, "reuse", 0) != 0, e) != 0 ||
+	    json_set_bool(job, "resumed", json_opt_int(job, "resumed", 0) != 0, e) != 0 ||
+	    json_set_bool(job, "rework", json_object_get(job, "rework") != NULL, e) != 0 ||
+	    add_error(job, e) != 0 || add_intents(db, job, number, e) != 0)
+		return -1;
+	*ret = steal(&job);
+	return 0;
+}
+
+int records_job(struct records *r, int64_t job, json_t **ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = job_read(&r->reader, job, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
+static int unit_read(struct db *db, const char *serial, json_t **ret, struct err *e)
+{
+	int64_t job;
+
+	if (db_number(db, "SELECT max(number) FROM job WHERE serial = ?1", DB_ARGS(db_text(serial)),
+		0, &job, e) != 0)
+		return -1;
+	if (job != 0)
+		return job_read(db, job, ret, e);
+	*ret = NULL;
+	return 0;
+}
+
+int records_unit(struct records *r, const char *serial, json_t **ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = unit_read(&r->reader, serial, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
+static int open_jobs_read(struct db *db, const char *station, json_t **ret, struct err *e)
+{
+	AUTO(json_t) *numbers = NULL;
+	AUTO(json_t) *jobs = json_array();
+	const json_t *row;
+	size_t i;
+
+	if (jobs == NULL)
+		return err_nomem(e);
+	if (db_rows(db,
+		"SELECT number FROM job WHERE status IN ('open', 'parked')"
+		" AND (station = ?1 OR ?1 IS NULL) ORDER BY number",
+		DB_ARGS(db_text(station)), &numbers, e) != 0)
+		return -1;
+	json_array_foreach(numbers, i, row)
+	{
+		json_t *job = NULL;
+
+		if (job_read(db, json_opt_int(row, "number", 0), &job, e) != 0)
+			return -1;
+		if (json_array_append_new(jobs, job) != 0)
+			return err_nomem(e);
+	}
+	*ret = steal(&jobs);
+	return 0;
+}
+
+int records_open_jobs(struct records *r, json_t **ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = open_jobs_read(&r->reader, r->station, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
+int records_orphans(struct records *r, json_t **ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = db_rows(&r->reader,
+	    "SELECT orphan.id, orphan.event, orphan.job, job.serial, orphan.attempt, "
+	    "orphan.csr,"
+	    " orphan.spki, orphan.certificate, orphan.number, orphan.reason, orphan.revocation,"
+	    " orphan.revoked_by FROM orphan JOIN job ON job.number = orphan.job"
+	    " ORDER BY orphan.event, orphan.job, orphan.attempt",
+	    DB_NONE, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
+int records_order(struct records *r, const char *id, json_t **ret, struct err *e)
+{
+	json_t *order = NULL;
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = db_row(&r->reader,
+	    "SELECT quantity AS ordered, issued, orphaned + unasked AS orphaned, reserved FROM "
+	    "work_order"
+	    " WHERE id = ?1",
+	    DB_ARGS(db_text(id)), &order, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	if (rc != 0)
+		return -1;
+	if (order == NULL)
+		return err_set(e, ERR_RECORDS, "order.unknown", "order %s is not recorded", id);
+	*ret = order;
+	return 0;
+}
+
+static int blob_read(struct db *db, const char *digest, struct buf *ret, struct err *e)
+{
+	AUTO_STRUCT(db_cursor) c = { 0 };
+	char found[2 * SHA256_LEN + 1];
+	const void *bytes;
+	bool row = false;
+	size_t len;
+
+	if (db_query(db, "SELECT bytes FROM blob WHERE sha256 = ?1", DB_ARGS(db_text(digest)), &c,
+		e) != 0 ||
+	    db_next(&c, &row, e) != 0)
+		return -1;
+	if (!row)
+		return err_set(e, ERR_RECORDS, "blob.unknown", "blob %s is not recorded", digest);
+	bytes = db_column_bytes(&c, 0, &len);
+	sha256_hex(len > 0 ? bytes : "", len, found);
+	if (strcmp(found, digest) != 0)
+		return err_set(e, ERR_RECORDS, "verify.blob",
+		    "blob %s: its bytes have another digest", digest);
+	return buf_set(ret, bytes, len, e);
+}
+
+int records_blob(struct records *r, const char *digest, struct buf *ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = blob_read(&r->reader, digest, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
+static int give_event(struct db_cursor *c,
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e)
+{
+	AUTO(json_t) *event = NULL;
+	size_t len;
+	const char *text = db_column_text(c, 0, &len);
+
+	if (json_parse(text, len, &event, ERR_RECORDS, e) != 0)
+		return -1;
+	text = db_column_text(c, 1, &len);
+	if (json_set_str(event, "hash", text, e) != 0)
+		return -1;
+	return each(event, context, e);
+}
+
+int records_events(struct records *r, const char *serial, int64_t after,
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e)
+{
+	AUTO_STRUCT(db) db = { 0 }; /* of its own: each may read on, and take its time */
+	AUTO_STRUCT(db_cursor) c = { 0 };
+	bool row;
+
+	if (db_open(&db, r->path, DB_READ, e) != 0 ||
+	    db_query(&db,
+		serial != NULL ? "SELECT body, hash FROM event WHERE serial = ?1 AND number > ?2 "
+				 "ORDER BY number"
+			       : "SELECT body, hash FROM event WHERE ?1 IS NULL AND number > ?2 "
+				 "ORDER BY number",
+		DB_ARGS(db_text(serial), db_int(after)), &c, e) != 0)
+		return -1;
+	for (;;) {
+		if (db_next(&c, &row, e) != 0)
+			return -1;
+		if (!row)
+			return 0;
+		if (give_event(&c, each, context, e) != 0)
+			return -1;
+	}
+}
+
+int records_head(struct records *r, int64_t *ret_seq, uint8_t ret_head[static SHA256_LEN],
+    struct err *e)
+{
+	AUTO(json_t) *last = NULL;
+	uint8_t hash[SHA256_LEN] = { 0 };
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = db_row(&r->reader,
+	    "SELECT seq, hash FROM event WHERE station = ?1 ORDER BY seq DESC LIMIT 1",
+	    DB_ARGS(db_text(r->station)), &last, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	if (rc != 0)
+		return -1;
+	if (last != NULL && !hex_decode(json_opt_str(last, "hash", ""), hash, SHA256_LEN))
+		return err_set(e, ERR_RECORDS, "records.damaged", "the newest event has no hash");
+	*ret_seq = json_opt_int(last, "seq", 0);
+	memcpy(ret_head, hash, SHA256_LEN);
+	return 0;
+}

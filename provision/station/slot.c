@@ -1,0 +1,231 @@
+#include "slot.h"
+
+#include <string.h>
+
+#include "job.h"
+
+enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300 };
+
+static void start_process(struct slot *slot);
+
+static void tell(struct slot *slot, const char *event)
+{
+	station_tell(slot->station, json_pack("{s:s, s:s}", "event", event, "slot", slot->config->name));
+}
+
+static void arm(struct event *timer, int ms)
+{
+	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	(void)event_add(timer, &t); /* a timer of ours: fails only without memory, then nothing works */
+}
+
+static void drop_process(struct slot *slot)
+{
+	(void)event_del(slot->again);
+	(void)event_del(slot->patience);
+	if (slot->child != NULL)
+		child_kill(steal(&slot->child));
+}
+
+/* The attachment is over for the job; it may still wait for the CA or the records. */
+static void lose(struct slot *slot, const struct err *why)
+{
+	struct job *job = steal(&slot->job);
+
+	if (job != NULL)
+		job_slot_lost(job, why);
+}
+
+static void fail_without_job(struct slot *slot, const struct err *why)
+{
+	slot->state = SLOT_DONE;
+	job_refuse_slot(slot->station, slot->config->name, why);
+}
+
+static void on_ready(void *context, const json_t *answer)
+{
+	struct slot *slot = context;
+	struct err e = { 0 };
+
+	(void)answer;
+	(void)event_del(slot->patience);
+	slot->state = SLOT_WORKING;
+	if (slot->job != NULL)
+		job_slot_back(slot->job);
+	else if (job_start(&slot->job, slot, &e) != 0)
+		fail_without_job(slot, &e);
+}
+
+static void on_ended(void *context, const struct err *why)
+{
+	struct slot *slot = context;
+
+	slot->child = NULL;
+	if (slot->state == SLOT_RESETTING) {
+		if (slot->present)
+			arm(slot->again, RESET_SETTLE_MS);
+		return;
+	}
+	if (slot->state == SLOT_DONE || slot->state == SLOT_EMPTY)
+		return;
+	if (err_is(why, "child.died") || err_is(why, "child.timeout"))
+		station_note(slot->station,
+		    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died", "detail",
+			"slot", slot->config->name, "error", json_from_err(why)));
+	if (slot->job == NULL) {
+		fail_without_job(slot, why);
+		return;
+	}
+	slot->state = SLOT_DONE;
+	lose(slot, why);
+}
+
+static json_t *make_open(struct slot *slot, struct err *e)
+{
+	struct station *s = slot->station;
+	const struct profile *p = s->profile;
+	AUTO(json_t) *open = json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address",
+	    slot->config->address, "profile", "name", p->name, "text", (const char *)p->text.data,
+	    p->text.len);
+
+	if (open == NULL) {
+		(void)err_nomem(e);
+		return NULL;
+	}
+	if (secret_len(&s->device_secret) > 0 && secret_to_json(&s->device_secret, open, "secret", e) != 0)
+		return NULL;
+	if (slot->state == SLOT_RESETTING &&
+	    json_set_str(open, "resume", buf_str(&slot->resume, e), e) != 0)
+		return NULL;
+	return steal(&open);
+}
+
+static void start_process(struct slot *slot)
+{
+	static const char *const no_arguments[] = { NULL };
+	const struct child_events events = { on_ready, on_ended, slot };
+	struct err e = { 0 };
+	json_t *open = make_open(slot, &e);
+
+	if (slot->state == SLOT_EMPTY)
+		slot->state = SLOT_OPENING;
+	if (open != NULL &&
+	    child_start(&slot->child, slot->station->loop, "kiln-slot", no_arguments, open, OPEN_MS,
+		ERR_LINK, &events, &e) == 0)
+		return;
+	slot->state = SLOT_DONE;
+	if (slot->job != NULL)
+		lose(slot, &e);
+	else
+		fail_without_job(slot, &e);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *context)
+{
+	struct slot *slot = context;
+
+	(void)fd;
+	(void)what;
+	if (slot->child != NULL)
+		child_kill(steal(&slot->child));
+	if (slot->present && slot->state == SLOT_RESETTING)
+		start_process(slot);
+}
+
+static void on_patience(evutil_socket_t fd, short what, void *context)
+{
+	struct slot *slot = context;
+	struct err e = { 0 };
+
+	(void)fd;
+	(void)what;
+	drop_process(slot);
+	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+	(void)err_set(&e, ERR_LINK, "link.gone", "the device did not come back %d s after its reset",
+	    RESET_PATIENCE_MS / 1000);
+	lose(slot, &e);
+}
+
+static void on_appeared(struct slot *slot)
+{
+	if (slot->state == SLOT_RESETTING) {
+		arm(slot->again, 0);
+		return;
+	}
+	if (slot->state != SLOT_EMPTY || slot->station->draining)
+		return;
+	tell(slot, "arrived");
+	start_process(slot);
+}
+
+static void on_vanished(struct slot *slot)
+{
+	struct err e = { 0 };
+
+	if (slot->state == SLOT_RESETTING)
+		return;
+	drop_process(slot);
+	slot->state = SLOT_EMPTY;
+	(void)err_set(&e, ERR_LINK, "link.gone", "the device was unplugged");
+	lose(slot, &e);
+	tell(slot, "left");
+}
+
+void slot_place_changed(struct slot *slot, bool present)
+{
+	slot->present = present;
+	if (present)
+		on_appeared(slot);
+	else
+		on_vanished(slot);
+}
+
+int slot_init(
+    struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)
+{
+	slot->station = s;
+	slot->config = config;
+	slot->again = evtimer_new(s->loop, on_again, slot);
+	slot->patience = evtimer_new(s->loop, on_patience, slot);
+	return slot->again != NULL && slot->patience != NULL ? 0 : err_nomem(e);
+}
+
+void slot_free(struct slot *slot)
+{
+	if (slot->station == NULL)
+		return;
+	drop_process(slot);
+	event_free(slot->again);
+	event_free(slot->patience);
+	buf_free(&slot->resume);
+}
+
+int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms, child_answer *answer,
+    void *context, struct err *e)
+{
+	if (slot->child == NULL || slot->state != SLOT_WORKING) {
+		json_decref(request);
+		return err_set(e, ERR_LINK, "link.gone", "the device was unplugged");
+	}
+	return child_ask(slot->child, request, deadline_ms, answer, context, e);
+}
+
+void slot_reset(struct slot *slot, const char *token)
+{
+	struct err e = { 0 };
+
+	buf_clear(&slot->resume);
+	slot->state = SLOT_RESETTING;
+	arm(slot->patience, RESET_PATIENCE_MS);
+	if (buf_add_str(&slot->resume, token, &e) != 0)
+		station_break(slot->station, &e);
+	/* Not now: this is called from the process's own answer. */
+	arm(slot->again, RESET_SETTLE_MS);
+}
+
+void slot_release(struct slot *slot)
+{
+	slot->job = NULL;
+	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+}

@@ -1,0 +1,47 @@
+/*
+ * A slot: one position of the fixture. It lives as long as the station; a kiln-slot process lives for
+ * one attachment of one device, and so does the job it serves.
+ */
+#ifndef KILN_SLOT_H
+#define KILN_SLOT_H
+
+#include "station.h"
+
+/* The slot's state is whether a device is there and how far its process is. */
+enum slot_state {
+	SLOT_EMPTY,
+	SLOT_OPENING,   /* the process starts and opens the port */
+	SLOT_WORKING,   /* a job asks it */
+	SLOT_RESETTING, /* the device resets; a new process will open the same place */
+	SLOT_DONE,      /* the unit has ended; waits until it is taken out */
+};
+
+struct slot {
+	struct station *station;
+	const struct config_slot *config;
+	enum slot_state state;
+	bool present;
+	struct child *child;
+	struct event *again;   /* deferred start of the next process */
+	struct event *patience; /* how long a resetting device may stay away */
+	struct buf resume;     /* token for the process after a reset */
+	struct job *job;
+	struct err why; /* what ended the process that is being replaced */
+};
+
+must_check int slot_init(
+    struct slot *slot, struct station *s, const struct config_slot *config, struct err *e);
+void slot_free(struct slot *slot);
+/* A device appeared or went away. */
+void slot_place_changed(struct slot *slot, bool present);
+
+/* For the job. request is taken over. */
+must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms, child_answer *answer,
+    void *context, struct err *e);
+/* The device resets itself now: job_slot_back is called when it can be asked again, job_slot_lost
+ * when it does not come back. token is base64. */
+void slot_reset(struct slot *slot, const char *token);
+/* The job is over; the slot waits for the device to be taken out. */
+void slot_release(struct slot *slot);
+
+#endif

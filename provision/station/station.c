@@ -1,0 +1,351 @@
+#include "station.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "file.h"
+#include "job.h"
+#include "serve.h"
+#include "slot.h"
+#include "station_open.h"
+#include "version.h"
+
+enum { ENROLLER_OPEN_MS = 15000, SIGNER_OPEN_MS = 15000, CHECK_MS = 15000 };
+
+void station_tell(struct station *s, json_t *event)
+{
+	AUTO(json_t) *owned = event;
+	char now[CLOCK_TEXT];
+
+	if (owned == NULL)
+		return;
+	clock_wall_text(now);
+	(void)json_object_set_new(owned, "time", json_string(now)); /* a line without time still tells */
+	s->hooks.event(s->hooks.context, owned);
+}
+
+static void on_idle(evutil_socket_t fd, short what, void *context)
+{
+	struct station *s = context;
+
+	(void)fd;
+	(void)what;
+	s->hooks.idle(s->hooks.context, s->broken.domain != ERR_NONE ? &s->broken : NULL);
+}
+
+static void check_idle(struct station *s)
+{
+	if (s->jobs == NULL && (s->draining || s->broken.domain != ERR_NONE))
+		event_active(s->idle, EV_TIMEOUT, 0);
+}
+
+void station_break(struct station *s, const struct err *why)
+{
+	if (s->broken.domain == ERR_NONE) {
+		s->broken = *why;
+		station_tell(s,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "broken", "code",
+			why->code, "message", why->message, "advice", err_advice(why->domain)));
+	}
+	s->draining = true;
+	check_idle(s);
+}
+
+void station_job_begins(struct station *s, struct job *j)
+{
+	j->next = s->jobs;
+	j->link = &s->jobs;
+	if (j->next != NULL)
+		j->next->link = &j->next;
+	s->jobs = j;
+}
+
+void station_job_over(struct station *s, struct job *j)
+{
+	*j->link = j->next;
+	if (j->next != NULL)
+		j->next->link = j->link;
+	check_idle(s);
+}
+
+bool station_has_serial(const struct station *s, const struct job *asking, const char *serial)
+{
+	for (const struct job *j = s->jobs; j != NULL; j = j->next)
+		if (j != asking && strcmp(j->identity.serial, serial) == 0)
+			return true;
+	return false;
+}
+
+static void on_noted(struct record *r)
+{
+	struct station *s = r->context;
+
+	if (r->rc != 0 && r->err.domain == ERR_RECORDS)
+		station_break(s, &r->err);
+	record_free(r);
+	free(r);
+}
+
+void station_note(struct station *s, json_t *body)
+{
+	struct record *r = calloc(1, sizeof(*r));
+	struct err e = { 0 };
+
+	if (r == NULL || body == NULL) {
+		free(r);
+		json_decref(body);
+		(void)err_nomem(&e);
+		station_break(s, &e);
+		return;
+	}
+	r->body = body;
+	r->done = on_noted;
+	r->context = s;
+	records_submit(s->records, r);
+}
+
+static void on_recorded(evutil_socket_t fd, short what, void *context)
+{
+	struct station *s = context;
+
+	(void)fd;
+	(void)what;
+	(void)records_collect(s->records); /* how many does not matter */
+}
+
+static json_t *make_signer_open(void *context, struct err *e)
+{
+	const struct station *s = context;
+
+	return station_open_signer(s->config, &s->attestation_pin, e);
+}
+
+static json_t *make_enroller_open(void *context, struct err *e)
+{
+	const struct station *s = context;
+
+	return station_open_enroller(
+	    s->config, s->config->credential_kind == NULL ? &s->tls_pin : &s->credential, e);
+}
+
+static void on_child_ended(void *context, const char *program, const struct err *why)
+{
+	struct station *s = context;
+
+	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "child-died",
+	    "program", program, "code", why->code, "message", why->message));
+	station_note(s, json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
+	    "detail", "program", program, "error", json_from_err(why)));
+}
+
+static void on_signer_checked(void *context, const json_t *answer, const struct err *e)
+{
+	struct station *s = context;
+
+	s->hooks.ready(s->hooks.context, answer != NULL ? NULL : e);
+}
+
+/* The CA answered; now the HSM: before any key is made, all that a unit needs has answered. */
+static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
+{
+	struct station *s = context;
+	struct err why = { 0 };
+
+	if (answer == NULL) {
+		s->hooks.ready(s->hooks.context, e);
+		return;
+	}
+	if (pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked, s,
+		&why) != 0)
+		s->hooks.ready(s->hooks.context, &why);
+}
+
+static int start_children(struct station *s, struct err *e)
+{
+	const struct pool_config enrollers = { "kiln-enroller", ERR_CA, (size_t)s->config->ca_processes,
+		ENROLLER_OPEN_MS, make_enroller_open, on_child_ended, s };
+	const struct pool_config signer = { "kiln-signer", ERR_HSM, 1, SIGNER_OPEN_MS, make_signer_open,
+		on_child_ended, s };
+
+	if (pool_start(&s->signer, s->loop, &signer, e) != 0 ||
+	    pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
+		return -1;
+	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked, s, e);
+}
+
+/* Makes durable what every event refers to: the profile, the order, and that we started. */
+static int record_start(struct station *s, struct err *e)
+{
+	const struct profile *p = s->profile;
+	struct record r = { .body = json_pack("{s:s, s:s, s:s, s:s}", "event", "profile", "sha256",
+				s->profile_sha256, "product", p->product, "version", p->version) };
+	AUTO_STRUCT(buf) text = { 0 };
+	AUTO_STRUCT(buf) anchors = { 0 };
+	int rc = -1;
+
+	if (buf_add(&text, p->text.data, p->text.len, e) == 0 &&
+	    buf_add(&anchors, s->profile_anchors.data, s->profile_anchors.len, e) == 0 &&
+	    record_add_blob(&r, "text", &text, e) == 0 && record_add_blob(&r, "anchors", &anchors, e) == 0)
+		rc = records_append(s->records, &r, e);
+	record_free(&r);
+	if (rc != 0)
+		return -1;
+	if (s->config->order != NULL) {
+		r = (struct record){ .body = json_pack("{s:s, s:s, s:I}", "event", "order", "id",
+					 s->config->order, "quantity", (json_int_t)s->config->quantity) };
+		rc = records_append(s->records, &r, e);
+		record_free(&r);
+		if (rc != 0)
+			return -1;
+	}
+	r = (struct record){ .body = json_pack("{s:s, s:s, s:s, s:{s:s}}", "event", "station", "what",
+				 "start", "build", build_id(), "detail", "version", kiln_version()) };
+	rc = records_append(s->records, &r, e);
+	record_free(&r);
+	return rc;
+}
+
+static int load_secrets(struct station *s, struct err *e)
+{
+	const struct config *c = s->config;
+	AUTO_STRUCT(buf) path = { 0 };
+
+	if (config_pin(&c->attestation, &s->attestation_pin, e) != 0)
+		return -1;
+	if (c->credential_kind == NULL && config_pin(&c->tls, &s->tls_pin, e) != 0)
+		return -1;
+	if (c->credential_kind != NULL && secret_from_file(&s->credential, c->credential_file, e) != 0)
+		return -1;
+	if (s->profile->secret_file == NULL)
+		return 0;
+	if (file_beside(c->profile, s->profile->secret_file, &path, e) != 0)
+		return -1;
+	return secret_from_file(&s->device_secret, (const char *)path.data, e);
+}
+
+static int load(struct station *s, struct err *e)
+{
+	AUTO_STRUCT(buf) pem = { 0 };
+
+	if (profile_load(&s->profile, s->config->profile, e) != 0 ||
+	    profile_export_anchors(s->profile, &s->profile_anchors, e) != 0)
+		return -1;
+	hex_encode(s->profile->digest, SHA256_LEN, s->profile_sha256);
+	s->family = family_find(s->profile->driver);
+	if (file_read(s->config->attestation_anchors, 64 * 1024, &pem, e) != 0 ||
+	    x509_parse_pem(s->config->attestation_anchors, &pem, &s->attestation_trust, ERR_CONFIG, e) != 0)
+		return -1;
+	if (load_secrets(s, e) != 0)
+		return -1;
+	return file_mkdir(s->config->state, 0700, e);
+}
+
+static int start(struct station *s, struct err *e)
+{
+	int fd;
+
+	s->idle = evtimer_new(s->loop, on_idle, s);
+	s->slots = calloc(s->config->slot_count, sizeof(*s->slots));
+	if (s->idle == NULL || s->slots == NULL)
+		return err_nomem(e);
+	s->slot_count = s->config->slot_count;
+	for (size_t i = 0; i < s->slot_count; i++)
+		if (slot_init(&s->slots[i], s, &s->config->slots[i], e) != 0)
+			return -1;
+	if (records_open(&s->records, s->config->records, s->config->station, true, e) != 0 ||
+	    record_start(s, e) != 0 || records_start(s->records, &fd, e) != 0)
+		return -1;
+	s->recorded = event_new(s->loop, fd, EV_READ | EV_PERSIST, on_recorded, s);
+	if (s->recorded == NULL || event_add(s->recorded, NULL) != 0)
+		return err_nomem(e);
+	return start_children(s, e);
+}
+
+int station_open(struct station **ret, struct event_base *loop, const struct config *config,
+    const struct station_hooks *hooks, struct err *e)
+{
+	AUTO_PTR(station) *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return err_nomem(e);
+	s->loop = loop;
+	s->config = config;
+	s->hooks = *hooks;
+	if (load(s, e) != 0 || start(s, e) != 0)
+		return -1;
+	*ret = steal(&s);
+	return 0;
+}
+
+static void on_place(void *context, size_t index, bool present)
+{
+	struct station *s = context;
+
+	slot_place_changed(&s->slots[index], present);
+}
+
+int station_arm(struct station *s, struct err *e)
+{
+	const char *addresses[CONFIG_SLOTS_MAX];
+
+	for (size_t i = 0; i < s->slot_count; i++)
+		addresses[i] = s->config->slots[i].address;
+	return places_start(&s->places, s->loop, addresses, s->slot_count, on_place, s, e);
+}
+
+void station_drain(struct station *s)
+{
+	s->draining = true;
+	check_idle(s);
+}
+
+static void close_records(struct station *s)
+{
+	struct err e = { 0 };
+	struct record stop = { .body = json_pack("{s:s, s:s, s:s}", "event", "station", "what", "stop",
+				   "build", build_id()) };
+
+	if (s->recorded != NULL) {
+		event_free(s->recorded);
+		records_stop(s->records);
+	}
+	if (s->broken.domain == ERR_NONE && stop.body != NULL && records_append(s->records, &stop, &e) != 0)
+		station_break(s, &e);
+	record_free(&stop);
+	records_close(s->records);
+}
+
+void station_close(struct station *s)
+{
+	s->closing = true;
+	if (s->places != NULL)
+		places_stop(s->places);
+	if (s->records != NULL)
+		close_records(s);
+	for (size_t i = 0; s->slots != NULL && i < s->slot_count; i++)
+		slot_free(&s->slots[i]);
+	if (s->enrollers != NULL)
+		pool_stop(s->enrollers);
+	if (s->signer != NULL)
+		pool_stop(s->signer);
+	while (s->jobs != NULL) {
+		struct job *j = s->jobs;
+
+		s->jobs = j->next;
+		job_abandon(j);
+	}
+	if (s->idle != NULL)
+		event_free(s->idle);
+	free(s->slots);
+	if (s->profile != NULL)
+		profile_free(s->profile);
+	buf_free(&s->profile_anchors);
+	x509_stack_free(s->attestation_trust);
+	secret_free(&s->tls_pin);
+	secret_free(&s->attestation_pin);
+	secret_free(&s->credential);
+	secret_free(&s->device_secret);
+	free(s);
+}

@@ -1,0 +1,96 @@
+/*
+ * The station: slots, children and records on one loop. It judges; the others fetch and carry.
+ * A command (batch, and later the service) starts it, arms it, and is told what happens.
+ */
+#ifndef KILN_STATION_H
+#define KILN_STATION_H
+
+#include <event2/event.h>
+
+#include "child.h"
+#include "config.h"
+#include "family.h"
+#include "place.h"
+#include "pool.h"
+#include "profile.h"
+#include "records.h"
+#include "secret.h"
+#include "x509.h"
+
+struct job;
+struct slot;
+
+/*
+ * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
+ *   arrived  slot                          a device is in the slot
+ *   step     slot serial step outcome ("start" "ok" "wait" "retry" "failed") ms who code message
+ *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
+ *            station_ms domain code message advice       after it the device may be taken out
+ *   left     slot
+ *   station  what, code, message           children that died, faults of the station itself
+ */
+struct station_hooks {
+	void (*event)(void *context, const json_t *event);
+	/* May this unit be made at all (the batch's list)? Before anything is made. */
+	int (*admit)(void *context, const struct identity *identity, struct err *e);
+	/* The HSM and the CA answer: the slots may be armed. Or, with why, that they do not. */
+	void (*ready)(void *context, const struct err *why);
+	/* Nothing is in flight and station_drain was called, or the station broke (why). */
+	void (*idle)(void *context, const struct err *why);
+	void *context;
+};
+
+struct station {
+	const struct config *config;
+	struct profile *profile;
+	const struct family *family;
+	struct buf profile_anchors; /* profile_export_anchors */
+	char profile_sha256[2 * SHA256_LEN + 1];
+	X509_STACK *attestation_trust;
+
+	struct event_base *loop;
+	struct station_hooks hooks;
+	struct records *records;
+	struct event *recorded;
+	struct pool *enrollers, *signer;
+	struct places *places;
+	struct slot *slots;
+	size_t slot_count;
+	struct job *jobs; /* in flight */
+	bool draining, closing;
+	struct err broken; /* domain NONE while the station works */
+	struct event *idle;
+
+	struct secret tls_pin, attestation_pin, credential, device_secret;
+};
+
+/*
+ * Loads the profile and the secrets (may prompt), opens the records (taking their lock), starts the
+ * children and asks the CA for its certificates; hooks->ready is called from the loop. config and
+ * loop outlive the station. Errors: CONFIG, RECORDS ("records.locked").
+ */
+must_check int station_open(struct station **ret, struct event_base *loop,
+    const struct config *config, const struct station_hooks *hooks, struct err *e);
+/* Devices that appear from now on are provisioned. */
+must_check int station_arm(struct station *s, struct err *e);
+/* Starts no unit any more; hooks->idle when the last one in flight has ended. */
+void station_drain(struct station *s);
+/* Ends now: jobs in flight stay open in the records and are continued when their device returns. */
+void station_close(struct station *s);
+OWNED_PTR(station, station_close)
+
+/* For slots and jobs. */
+
+/* Sends an event to the hooks; adds "time". Takes event over (NULL after a failed constructor). */
+void station_tell(struct station *s, json_t *event);
+/* The records or the memory failed: nothing goes on. */
+void station_break(struct station *s, const struct err *why);
+/* A job begins and ends; with the last one a drain may be over. */
+void station_job_begins(struct station *s, struct job *j);
+void station_job_over(struct station *s, struct job *j);
+/* Records something nobody waits for; a failure breaks the station. body is taken over. */
+void station_note(struct station *s, json_t *body);
+/* True where another slot has this serial in work. */
+bool station_has_serial(const struct station *s, const struct job *asking, const char *serial);
+
+#endif

@@ -1,0 +1,125 @@
+#include "stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+struct samples {
+	int64_t *ms;
+	size_t count, cap;
+};
+
+enum share { SHARE_DEVICE, SHARE_CA, SHARE_HSM, SHARE_STATION, SHARE_COUNT };
+
+static const char *const share_members[SHARE_COUNT] = { "device_ms", "ca_ms", "hsm_ms", "station_ms" };
+static const char *const share_names[SHARE_COUNT] = { "device", "CA", "HSM", "station" };
+
+struct stats {
+	struct samples steps[STEP_COUNT];
+	struct samples shares[SHARE_COUNT];
+	struct samples units;
+	long ended;
+	int64_t first_ms, last_ms;
+};
+
+int stats_new(struct stats **ret, struct err *e)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret != NULL ? 0 : err_nomem(e);
+}
+
+void stats_free(struct stats *s)
+{
+	for (size_t i = 0; i < STEP_COUNT; i++)
+		free(s->steps[i].ms);
+	for (size_t i = 0; i < SHARE_COUNT; i++)
+		free(s->shares[i].ms);
+	free(s->units.ms);
+	free(s);
+}
+
+/* A sample lost for want of memory makes a figure less exact and nothing else. */
+static void add(struct samples *s, int64_t ms)
+{
+	if (s->count == s->cap) {
+		size_t cap = s->cap == 0 ? 64 : s->cap * 2;
+		int64_t *grown = reallocarray(s->ms, cap, sizeof(*grown));
+
+		if (grown == NULL)
+			return;
+		s->ms = grown;
+		s->cap = cap;
+	}
+	s->ms[s->count++] = ms;
+}
+
+void stats_take(struct stats *s, const json_t *event)
+{
+	const char *kind = json_opt_str(event, "event", "");
+	enum step_id step;
+
+	if (strcmp(kind, "arrived") == 0 && s->first_ms == 0)
+		s->first_ms = clock_now_ms();
+	if (strcmp(kind, "step") == 0 && strcmp(json_opt_str(event, "outcome", ""), "ok") == 0 &&
+	    step_parse(json_opt_str(event, "step", ""), &step))
+		add(&s->steps[step], json_opt_int(event, "ms", 0));
+	if (strcmp(kind, "unit") != 0)
+		return;
+	s->ended++;
+	s->last_ms = clock_now_ms();
+	if (strcmp(json_opt_str(event, "outcome", ""), "passed") != 0)
+		return;
+	add(&s->units, json_opt_int(event, "ms", 0));
+	for (size_t i = 0; i < SHARE_COUNT; i++)
+		add(&s->shares[i], json_opt_int(event, share_members[i], 0));
+}
+
+long stats_ended(const struct stats *s)
+{
+	return s->ended;
+}
+
+double stats_per_hour(const struct stats *s)
+{
+	int64_t ms = s->last_ms - s->first_ms;
+
+	return s->ended > 0 && ms > 0 ? (double)s->ended * 3600000.0 / (double)ms : 0;
+}
+
+long stats_seconds_left(const struct stats *s, long total)
+{
+	double rate = stats_per_hour(s);
+
+	if (rate <= 0 || total <= s->ended)
+		return rate <= 0 ? -1 : 0;
+	return (long)((double)(total - s->ended) * 3600.0 / rate + 0.5);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_row(FILE *out, const char *name, const struct samples *s)
+{
+	if (s->count == 0)
+		return;
+	qsort(s->ms, s->count, sizeof(*s->ms), by_value);
+	(void)fprintf(out, "  %-10s %8zu %10lld %10lld\n", name, s->count,
+	    (long long)s->ms[s->count / 2], (long long)s->ms[s->count * 95 / 100]);
+}
+
+void stats_print(const struct stats *s, FILE *out)
+{
+	(void)fprintf(out, "\n  %-10s %8s %10s %10s\n", "step", "times", "p50 ms", "p95 ms");
+	for (size_t i = 0; i < STEP_COUNT; i++)
+		print_row(out, step_name((enum step_id)i), &s->steps[i]);
+	(void)fprintf(out, "\n  %-10s %8s %10s %10s\n", "passed", "units", "p50 ms", "p95 ms");
+	for (size_t i = 0; i < SHARE_COUNT; i++)
+		print_row(out, share_names[i], &s->shares[i]);
+	print_row(out, "whole", &s->units);
+	(void)fprintf(out, "\n  %.0f units per hour\n", stats_per_hour(s));
+}

@@ -1,0 +1,281 @@
+/* What the device is asked to make, store and prove. */
+#include "step_asks.h"
+
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "judge_csr.h"
+#include "judge_proof.h"
+
+static json_t *request(const char *what, struct err *e)
+{
+	json_t *r = json_pack("{s:s}", "do", what);
+
+	if (r == NULL)
+		(void)err_nomem(e);
+	return r;
+}
+
+int intend_keygen(struct job *j, struct record *r, struct err *e)
+{
+	return step_intent(j, r, "keygen", j->tries + 1, e);
+}
+
+json_t *ask_keygen(struct job *j, struct err *e)
+{
+	const struct profile *p = j->station->profile;
+	AUTO(json_t) *r = request("keygen", e);
+	/* The key of our own interrupted keygen was never used: it may go. */
+	bool replace = p->existing_key == EXISTING_REPLACE || j->keygen_is_ours || j->rework;
+
+	if (r == NULL || json_set_str(r, "algorithm", p->key_algorithm, e) != 0 ||
+	    json_set_bool(r, "replace", replace, e) != 0)
+		return NULL;
+	return steal(&r);
+}
+
+enum verdict judge_keygen(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	(void)answer;
+	(void)ret_wait_ms;
+	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+json_t *ask_request(struct job *j, struct err *e)
+{
+	const struct identity *i = &j->identity;
+	json_t *r = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "do", "request", "identity", "model",
+	    i->model, "serial", i->serial, "firmware", i->firmware, "lifecycle", i->lifecycle, "uuid",
+	    i->uuid);
+
+	if (r == NULL)
+		(void)err_nomem(e);
+	return r;
+}
+
+/* A continued job keeps its CSR; the new one only shows that the key is still there. */
+static int compare_key(const struct job *j, const struct csr_facts *facts, struct err *e)
+{
+	char spki[2 * SHA256_LEN + 1];
+
+	hex_encode(facts->spki_sha256, SHA256_LEN, spki);
+	if (strcmp(spki, j->spki) == 0)
+		return 0;
+	return err_set(e, ERR_DEVICE, "key.lost",
+	    "the device no longer holds the key of its open job; what was issued is listed as an orphan, plug "
+	    "it in again to begin anew");
+}
+
+static int record_request(struct job *j, struct buf *csr, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) copy = { 0 };
+
+	if (buf_add(&copy, csr->data, csr->len, e) != 0 || step_event(j, r, e) != 0 ||
+	    json_set_str(r->body, "spki", j->spki, e) != 0)
+		return -1;
+	buf_free(&j->csr);
+	j->csr = buf_steal(csr);
+	return record_add_blob(r, "csr", &copy, e);
+}
+
+enum verdict judge_request(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	AUTO_STRUCT(csr_facts) facts = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 };
+
+	(void)ret_wait_ms;
+	if (json_get_bytes(answer, "csr", &csr, ERR_DEVICE, e) != 0)
+		return VERDICT_FAIL;
+	if (csr.len > JOB_CSR_MAX) {
+		(void)err_set(e, ERR_DEVICE, "csr.der", "a CSR of %zu bytes is refused", csr.len);
+		return VERDICT_FAIL;
+	}
+	if (judge_csr(j->station->profile, &j->identity, &csr, &facts, e) != 0)
+		return VERDICT_FAIL;
+	EVP_PKEY_free(j->key);
+	j->key = steal(&facts.key);
+	memcpy(j->spki_sha256, facts.spki_sha256, SHA256_LEN);
+	if (j->resumed && j->csr.len > 0)
+		return compare_key(j, &facts, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+	hex_encode(j->spki_sha256, SHA256_LEN, j->spki);
+	return record_request(j, &csr, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+/* What an object holds, in install's form. Borrowed. */
+static const struct buf *object_bytes(const struct job *j, enum object object)
+{
+	switch (object) {
+	case OBJECT_LEAF:
+		return &j->leaf;
+	case OBJECT_CHAIN:
+		return &j->chain;
+	case OBJECT_ANCHORS:
+		return &j->station->profile->anchors.ders;
+	case OBJECT_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static enum object present_object(const struct job *j)
+{
+	return j->station->profile->install[j->object];
+}
+
+json_t *ask_install(struct job *j, struct err *e)
+{
+	enum object object = present_object(j);
+	const struct buf *bytes = object_bytes(j, object);
+	AUTO(json_t) *r = request("install", e);
+
+	if (r == NULL || json_set_str(r, "object", object_name(object), e) != 0 ||
+	    json_set_bytes(r, "ders", bytes->data, bytes->len, e) != 0)
+		return NULL;
+	return steal(&r);
+}
+
+/* The same row is asked again for the next object. */
+static bool has_next_object(struct job *j)
+{
+	return ++j->object < j->station->profile->install_count;
+}
+
+enum verdict judge_install(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	(void)answer;
+	*ret_wait_ms = 0;
+	if (has_next_object(j))
+		return VERDICT_AGAIN;
+	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+json_t *ask_readback(struct job *j, struct err *e)
+{
+	AUTO(json_t) *r = request("readback", e);
+
+	if (r == NULL || json_set_str(r, "object", object_name(present_object(j)), e) != 0)
+		return NULL;
+	return steal(&r);
+}
+
+/* The leaf as the device stores it: what the proof is judged under (I3). */
+static int keep_leaf(struct job *j, enum object object, const struct stored *stored, struct err *e)
+{
+	const struct buf *from = stored->is_digest ? &j->leaf : &stored->bytes;
+	AUTO(X509_STACK) *list = NULL;
+
+	if (object == OBJECT_ANCHORS)
+		return 0;
+	if (x509_parse_list(from->data, from->len, &list, ERR_DEVICE, e) != 0)
+		return -1;
+	buf_clear(&j->readback);
+	return x509_add_der(sk_X509_value(list, 0), &j->readback, e);
+}
+
+static int record_readback(struct job *j, struct record *r, struct err *e)
+{
+	char digest[2 * SHA256_LEN + 1];
+
+	if (j->readback.len == 0)
+		return err_set(e, ERR_CONFIG, "profile.install", "the profile installs no certificate");
+	sha256_hex(j->readback.data, j->readback.len, digest);
+	if (step_event(j, r, e) != 0)
+		return -1;
+	return json_set_str(r->body, "certificate", digest, e);
+}
+
+enum verdict judge_stored(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	enum object object = present_object(j);
+	AUTO_STRUCT(stored) stored = { .is_digest = json_opt_bool(answer, "is_digest", false) };
+
+	*ret_wait_ms = 0;
+	if (json_get_bytes(answer, "bytes", &stored.bytes, ERR_DEVICE, e) != 0 ||
+	    judge_readback(object, object_bytes(j, object), &stored, e) != 0 ||
+	    keep_leaf(j, object, &stored, e) != 0)
+		return VERDICT_FAIL;
+	if (has_next_object(j))
+		return VERDICT_AGAIN;
+	return record_readback(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+json_t *ask_prove(struct job *j, struct err *e)
+{
+	AUTO(json_t) *r = request("prove", e);
+
+	if (RAND_bytes(j->nonce, sizeof(j->nonce)) != 1) {
+		(void)err_openssl(e, ERR_CONFIG, "random", "making a nonce");
+		return NULL;
+	}
+	if (r == NULL || json_set_bytes(r, "nonce", j->nonce, sizeof(j->nonce), e) != 0)
+		return NULL;
+	return steal(&r);
+}
+
+static int read_proof(const json_t *answer, struct proof *ret, struct err *e)
+{
+	const char *scheme;
+
+	if (json_get_str(answer, "scheme", &scheme, ERR_DEVICE, e) != 0 ||
+	    json_get_bytes(answer, "preimage", &ret->preimage, ERR_DEVICE, e) != 0 ||
+	    json_get_bytes(answer, "signature", &ret->signature, ERR_DEVICE, e) != 0)
+		return -1;
+	if (strlen(scheme) >= sizeof(ret->scheme))
+		return err_set(e, ERR_DEVICE, "proof.scheme", "the name of a proof's scheme is too long");
+	memcpy(ret->scheme, scheme, strlen(scheme) + 1);
+	return 0;
+}
+
+static int record_proof(struct job *j, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) preimage = { 0 };
+	AUTO_STRUCT(buf) signature = { 0 };
+
+	if (buf_add(&preimage, j->proof.preimage.data, j->proof.preimage.len, e) != 0 ||
+	    buf_add(&signature, j->proof.signature.data, j->proof.signature.len, e) != 0 ||
+	    step_event(j, r, e) != 0 || json_set_str(r->body, "scheme", j->proof.scheme, e) != 0 ||
+	    json_set_hex(r->body, "nonce", j->nonce, sizeof(j->nonce), e) != 0 ||
+	    record_add_blob(r, "preimage", &preimage, e) != 0)
+		return -1;
+	return record_add_blob(r, "signature", &signature, e);
+}
+
+enum verdict judge_possession(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	const struct station *s = j->station;
+	AUTO_STRUCT(proof_claims) claims = { 0 };
+
+	(void)ret_wait_ms;
+	proof_free(&j->proof);
+	j->proof = (struct proof){ 0 };
+	if (read_proof(answer, &j->proof, e) != 0 ||
+	    s->family->check_proof(s->profile, &j->proof, &claims, e) != 0 ||
+	    judge_proof(&claims, j->nonce, &j->readback, e) != 0)
+		return VERDICT_FAIL;
+	return record_proof(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+int intend_seal(struct job *j, struct record *r, struct err *e)
+{
+	return step_intent(j, r, "seal", 1, e);
+}
+
+json_t *ask_seal(struct job *j, struct err *e)
+{
+	(void)j;
+	return request("seal", e);
+}
+
+enum verdict judge_seal(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	(void)answer;
+	(void)ret_wait_ms;
+	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}

@@ -1,0 +1,174 @@
+/* CSR to certificate. The intent is durable before the CSR leaves; the answer is judged before use. */
+#include "step_asks.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "judge_cert.h"
+
+/* How often a CA that does not say yes or no is asked in one passage; then the unit waits. */
+enum { PENDING_ASKS_MAX = 20, OTHER_ASKS_MAX = 3 };
+
+int intend_enrol(struct job *j, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) csr = { 0 };
+
+	j->attempt++;
+	if (buf_add(&csr, j->csr.data, j->csr.len, e) != 0 ||
+	    step_intent(j, r, "enrol", j->attempt, e) != 0)
+		return -1;
+	return record_add_blob(r, "csr", &csr, e);
+}
+
+json_t *ask_enrol(struct job *j, struct err *e)
+{
+	AUTO(json_t) *r = json_pack("{s:s}", "do", "enrol");
+
+	if (r == NULL) {
+		(void)err_nomem(e);
+		return NULL;
+	}
+	return json_set_bytes(r, "csr", j->csr.data, j->csr.len, e) == 0 ? steal(&r) : NULL;
+}
+
+static int read_others(const json_t *answer, X509_STACK **ret, struct err *e)
+{
+	const json_t *list = json_object_get(answer, "others");
+	AUTO(X509_STACK) *others = sk_X509_new_null();
+
+	if (others == NULL)
+		return err_nomem(e);
+	for (size_t i = 0; i < json_array_size(list) && i < 16; i++) {
+		const json_t *text = json_array_get(list, i);
+		AUTO_STRUCT(buf) der = { 0 };
+		AUTO(X509) *cert = NULL;
+
+		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT, e) != 0 ||
+		    x509_parse(der.data, der.len, &cert, ERR_CERT, e) != 0)
+			return -1;
+		if (sk_X509_push(others, cert) <= 0)
+			return err_nomem(e);
+		cert = NULL;
+	}
+	*ret = steal(&others);
+	return 0;
+}
+
+static int describe(const struct buf *leaf, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) issuer = { 0 };
+	AUTO_STRUCT(buf) number = { 0 };
+	AUTO_STRUCT(buf) copy = { 0 };
+	AUTO(X509) *cert = NULL;
+
+	if (x509_parse(leaf->data, leaf->len, &cert, ERR_CERT, e) != 0 ||
+	    x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0 ||
+	    json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0 ||
+	    json_set_str(r->body, "number", buf_str(&number, e), e) != 0 ||
+	    buf_add(&copy, leaf->data, leaf->len, e) != 0)
+		return -1;
+	return record_add_blob(r, "certificate", &copy, e);
+}
+
+/* A certificate for our key that must not be installed: the CA's owner has to revoke it. */
+static int record_orphan(
+    struct job *j, const struct buf *leaf, const struct err *why, struct record *r, struct err *e)
+{
+	char csr[2 * SHA256_LEN + 1];
+
+	sha256_hex(j->csr.data, j->csr.len, csr);
+	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", (json_int_t)j->number,
+	    "csr", csr, "spki", j->spki, "reason", why->message);
+	if (r->body == NULL)
+		return err_nomem(e);
+	return describe(leaf, r, e);
+}
+
+static int record_issued(struct job *j, const json_t *answer, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) chain = { 0 };
+	json_t *warnings = json_object_get(answer, "warnings");
+
+	if (step_event(j, r, e) != 0 || json_set_str(r->body, "spki", j->spki, e) != 0 ||
+	    describe(&j->leaf, r, e) != 0 || buf_add(&chain, j->chain.data, j->chain.len, e) != 0)
+		return -1;
+	if (json_array_size(warnings) > 0 &&
+	    json_set_new(r->body, "detail", json_pack("{s:O}", "warnings", warnings), e) != 0)
+		return -1;
+	return record_add_blob(r, "chain", &chain, e);
+}
+
+static enum verdict judge_issued(
+    struct job *j, const json_t *answer, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(cert_report) report = { 0 };
+	AUTO_STRUCT(buf) leaf = { 0 };
+	AUTO(X509_STACK) *others = NULL;
+	struct err why = { 0 };
+
+	if (json_get_bytes(answer, "leaf", &leaf, ERR_CERT, e) != 0 || read_others(answer, &others, e) != 0)
+		return VERDICT_FAIL;
+	if (judge_cert(j->station->profile, &j->identity,
+		&(struct cert_question){ .leaf = &leaf, .others = others, .key = j->key,
+		    .at = clock_wall_s(), .accept_test_ca = j->station->config->ca_test },
+		&report, &why) != 0) {
+		if (record_orphan(j, &leaf, &why, r, e) == 0)
+			*e = why;
+		return VERDICT_FAIL;
+	}
+	buf_free(&j->leaf);
+	buf_free(&j->chain);
+	j->leaf = buf_steal(&leaf);
+	j->chain = buf_steal(&report.chain);
+	return record_issued(j, answer, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+}
+
+/* What the enroller's outcomes mean: recorded as which state, and what then. */
+static const struct outcome {
+	const char *name, *state;
+	unsigned asks_max; /* in one passage; 0: never again */
+	enum err_scope scope;
+	const char *code;
+} outcomes[] = {
+	{ "pending", "pending", PENDING_ASKS_MAX, SCOPE_STATION, "ca.pending" },
+	{ "throttled", "not-sent", OTHER_ASKS_MAX, SCOPE_STATION, "ca.throttled" },
+	{ "not_sent", "not-sent", OTHER_ASKS_MAX, SCOPE_STATION, "ca.unreachable" },
+	{ "unknown", "possibly-issued", OTHER_ASKS_MAX, SCOPE_STATION, "ca.unknown" },
+	{ "denied", "rejected", 0, SCOPE_STATION, "ca.denied" },
+	{ "rejected", "rejected", 0, SCOPE_UNIT, "ca.rejected" },
+};
+
+static int record_answer(struct job *j, const struct outcome *outcome, const json_t *answer,
+    int64_t retry_s, struct record *r, struct err *e)
+{
+	r->body = json_pack("{s:s, s:I, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "event", "answer", "job",
+	    (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "retry_at",
+	    (json_int_t)(clock_wall_ms() + retry_s * 1000), "detail", "status",
+	    (json_int_t)json_opt_int(answer, "status", 0), "outcome", outcome->name, "message",
+	    json_opt_str(answer, "message", ""));
+	return r->body != NULL ? 0 : err_nomem(e);
+}
+
+enum verdict judge_enrol(
+    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+{
+	const char *name = json_opt_str(answer, "outcome", "");
+	int64_t retry_s = json_opt_int(answer, "retry_after_s", j->station->config->retry_default_s);
+
+	if (strcmp(name, "issued") == 0)
+		return judge_issued(j, answer, r, e);
+	for (size_t i = 0; i < COUNT(outcomes); i++) {
+		const struct outcome *o = &outcomes[i];
+
+		if (strcmp(name, o->name) != 0)
+			continue;
+		if (record_answer(j, o, answer, retry_s, r, e) != 0)
+			return VERDICT_FAIL;
+		(void)err_set(e, ERR_CA, o->code, "%s", json_opt_str(answer, "message", o->name));
+		e->scope = o->scope;
+		*ret_wait_ms = retry_s * 1000;
+		return ++j->asks < o->asks_max ? VERDICT_AGAIN : VERDICT_FAIL;
+	}
+	(void)err_set(e, ERR_CA, "child.protocol", "the enroller answered \"%s\"", name);
+	return VERDICT_FAIL;
+}

@@ -1,0 +1,26 @@
+/*
+ * The auditor's question: does every PASS in these records stand? Offline, on raw evidence, each thing
+ * judged at the time of its event.
+ */
+#ifndef KILN_VERIFY_H
+#define KILN_VERIFY_H
+
+#include "records.h"
+#include "x509.h"
+
+struct verify_options {
+	X509_STACK *trust;   /* what attestations end in */
+	bool accept_test_ca; /* certificates of a throw-away CA are not a violation */
+};
+
+/*
+ * First records_verify (chain, blobs, state: I1, I2, I7, I9 as constraints), then each passage: the CSR, the
+ * certificate and its chain against the profile of then, the proof over the nonce under the
+ * certificate that was read back (I3), both forms of the attestation, and that its statement says what
+ * the events say and stands in this very chain. Fills *ret with counts. The first violation is the
+ * error; its message names station, event and serial. Codes "verify.*" and the judges' own.
+ */
+must_check int verify_records(
+    struct records *r, const struct verify_options *options, json_t **ret, struct err *e);
+
+#endif

@@ -180,7 +180,8 @@ static int read_key(struct profile *p, const struct yaml_node *root, struct err 
 	p->existing_key = (enum existing_key)existing;
 	if (!family_find(p->driver)->keygen && p->existing_key != EXISTING_REUSE)
 		return profile_error(map, e,
-		    "a %s device can not make a key when asked; write existing: reuse", p->driver);
+		    "devices of %s can not make a key when asked; write existing: reuse",
+		    p->driver);
 	return 0;
 }
 
@@ -202,7 +203,7 @@ static int read_install(struct profile *p, const struct yaml_node *root, struct 
 		return -1;
 	for (size_t i = 0; words[i] != NULL && object_parse(words[i], &object); i++) {
 		if ((family_find(p->driver)->objects & 1U << object) == 0)
-			return profile_error(yaml_at(list, i), e, "a %s device can not store %s",
+			return profile_error(yaml_at(list, i), e, "devices of %s can not store %s",
 			    p->driver, words[i]);
 		p->install[p->install_count++] = object;
 	}
@@ -228,7 +229,7 @@ static int read_seal(struct profile *p, const struct yaml_node *root, struct err
 	if (yaml_bool(root, "seal", false, &p->seal, e) < 0)
 		return -1;
 	if (p->seal && !family_find(p->driver)->seals)
-		return profile_error(yaml_get(root, "seal"), e, "a %s device can not be sealed",
+		return profile_error(yaml_get(root, "seal"), e, "devices of %s can not be sealed",
 		    p->driver);
 	return 0;
 }
@@ -256,7 +257,7 @@ static int check_family(struct profile *p, const struct yaml_node *root, struct 
 
 	if (!family->identity_before_key)
 		return profile_error(yaml_get(root, "driver"), e,
-		    "a %s device says its serial only after it made a key", p->driver);
+		    "devices of %s say their serial only after they made a key", p->driver);
 	return family->check_options != NULL ? family->check_options(p, e) : 0;
 }
 

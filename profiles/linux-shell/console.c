@@ -96,13 +96,13 @@ static int await(struct console *c, const char *marker, struct buf *ret, int64_t
 	}
 }
 
-/* The beginning of text; err_set makes it printable. */
+/* The beginning of text, in one line; err_set makes it printable. */
 static void complain(struct console_result *ret, const uint8_t *text, size_t len)
 {
 	if (len > SHELL_COMPLAINT_MAX)
 		len = SHELL_COMPLAINT_MAX;
-	if (len > 0)
-		memcpy(ret->complaint, text, len);
+	for (size_t i = 0; i < len; i++)
+		ret->complaint[i] = text[i] == '\n' ? ' ' : (char)text[i];
 	ret->complaint[len] = '\0';
 }
 

@@ -53,8 +53,8 @@ static int strike(struct bridge *b, struct err *e)
 	b->stalled = fault == SHELL_FAULT_STALL;
 	if (fault == SHELL_FAULT_DROP)
 		b->lose = LOST_LEN;
-	if (fault == SHELL_FAULT_CORRUPT) /* behind the first marker: in the answer itself */
-		b->spoil = 22 + b->plan->random % 8;
+	if (fault == SHELL_FAULT_CORRUPT) /* behind the first marker and its line ends */
+		b->spoil = 25 + b->plan->random % 8;
 	return 0;
 }
 

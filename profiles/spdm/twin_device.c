@@ -20,7 +20,7 @@ enum {
 #define ASYM_ALL (SPDM_ASYM_ECDSA_P256 | SPDM_ASYM_ECDSA_P384)
 #define HASH_ALL (SPDM_HASH_SHA256 | SPDM_HASH_SHA384)
 
-enum { TRANSFER = 0x1200, TRANSFER_SMALL = 256 };
+enum { TRANSFER = 0x1200, TRANSFER_SMALL = 256, UUID_TEXT_LEN = 36 };
 
 static const struct twin_traits traits[] = {
 	{ "1.3", "3.4.2", { 0x12, 0x13 }, FLAGS_13, ASYM_ALL, HASH_ALL, 0, TRANSFER, TRANSFER },
@@ -150,12 +150,33 @@ void twin_device_serial(const struct twin_device *d, char ret[static IDENTITY_MA
 		ret[len - 1] = ret[len - 1] == '9' ? '8' : '9';
 }
 
+/* 8-4-4-4-12 hex digits. */
+static bool uuid_parse(const char *text, uint8_t ret[static VENDOR_UUID_LEN])
+{
+	char hex[2 * VENDOR_UUID_LEN + 1] = "";
+	size_t len = 0;
+
+	if (strlen(text) != UUID_TEXT_LEN)
+		return false;
+	for (size_t i = 0; i < UUID_TEXT_LEN; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash != (text[i] == '-'))
+			return false;
+		if (!dash)
+			hex[len++] = text[i];
+	}
+	return hex_decode(hex, ret, VENDOR_UUID_LEN);
+}
+
 void twin_device_uuid(const struct twin_device *d, uint8_t ret[static VENDOR_UUID_LEN])
 {
 	char serial[IDENTITY_MAX + 1], text[2 * IDENTITY_MAX + 2];
 	uint8_t digest[SHA256_LEN];
 
 	twin_device_serial(d, serial);
+	if (uuid_parse(serial, ret))
+		return;
 	(void)snprintf(text, sizeof(text), "%.*s:%s", IDENTITY_MAX, d->config->model, serial);
 	sha256(text, strlen(text), digest);
 	memcpy(ret, digest, VENDOR_UUID_LEN);

@@ -104,7 +104,7 @@ must_check int twin_device_answer(struct twin_device *d, const struct buf *reque
 must_check int twin_device_struck(struct twin_device *d, struct err *e);
 bool twin_device_strikes(const struct twin_device *d, enum twin_fault fault, enum step_id step);
 
-/* The RFC 9562 version 8 UUID of this model and serial. */
+/* The serial where it is a UUID, else the RFC 9562 version 8 UUID of this model and serial. */
 void twin_device_uuid(const struct twin_device *d, uint8_t ret[static VENDOR_UUID_LEN]);
 /* The serial it says it has: another one later, where the plan says so. */
 void twin_device_serial(const struct twin_device *d, char ret[static IDENTITY_MAX + 1]);

@@ -147,6 +147,29 @@ static int take_names(X509_EXTENSION_STACK *list, GENERAL_NAMES **ret, int *ret_
 	return 0;
 }
 
+/* What an SPDM 1.3 device certificate must have, unless the requester says it. */
+static int add_leaf_rules(X509_EXTENSION_STACK **list, struct err *e)
+{
+	static const struct {
+		int nid;
+		const char *value;
+	} rules[] = {
+		{ NID_basic_constraints, "critical,CA:FALSE" },
+		{ NID_key_usage, "critical,digitalSignature" },
+	};
+
+	for (size_t i = 0; i < COUNT(rules); i++) {
+		AUTO(X509_EXTENSION) *extension = NULL;
+
+		if (X509v3_get_ext_by_NID(*list, rules[i].nid, -1) >= 0)
+			continue;
+		extension = X509V3_EXT_conf_nid(NULL, NULL, rules[i].nid, rules[i].value);
+		if (extension == NULL || X509v3_add_ext(list, extension, -1) == NULL)
+			return err_openssl(e, ERR_DEVICE, "twin.request", "adding extensions");
+	}
+	return 0;
+}
+
 static int add_extensions(X509_REQ *request, X509_REQ *wanted, const char *model,
     const char *serial, struct err *e)
 {
@@ -156,7 +179,7 @@ static int add_extensions(X509_REQ *request, X509_REQ *wanted, const char *model
 
 	if (wanted_extensions(wanted, &list, e) != 0 ||
 	    take_names(list, &names, &critical, e) != 0 ||
-	    add_device_info(names, model, serial, e) != 0)
+	    add_device_info(names, model, serial, e) != 0 || add_leaf_rules(&list, e) != 0)
 		return -1;
 	if (X509V3_add1_i2d(&list, NID_subject_alt_name, names, critical, X509V3_ADD_APPEND) != 1 ||
 	    X509_REQ_add_extensions(request, list) != 1)

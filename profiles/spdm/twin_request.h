@@ -13,7 +13,7 @@ must_check int twin_request_parse(const uint8_t *info, size_t len, EVP_PKEY *key
 
 /*
  * Subject and attributes of wanted (NULL: the common name is serial), and in its extensionRequest the
- * device's own DMTF otherName, "manufacturer:model:serial".
+ * device's own DMTF otherName, "manufacturer:model:serial", and what an SPDM leaf needs.
  */
 must_check int twin_request_make(X509_REQ *wanted, const char *model, const char *serial,
     EVP_PKEY *key, const struct twin_hash *hash, struct buf *ret, struct err *e);

@@ -104,6 +104,7 @@ void buf_drop(struct buf *b, size_t n)
 		return;
 	memmove(b->data, b->data + n, b->len - n);
 	b->len -= n;
+	explicit_bzero(b->data + b->len, n); /* a copy of the end stayed behind it */
 }
 
 void buf_clear(struct buf *b)

@@ -1,4 +1,4 @@
-/* A growing byte string. { 0 } is a valid empty one. It is wiped when it is freed or grown. */
+/* A growing byte string. { 0 } is a valid empty one. What it no longer holds is wiped. */
 #ifndef KILN_BUF_H
 #define KILN_BUF_H
 

@@ -71,10 +71,15 @@ int64_t clock_parse(const char *text)
 {
 	struct tm tm = { 0 };
 	int ms = 0;
-	int used = 0;
+	char again[CLOCK_TEXT];
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t wall_ms;
 
-	if (rest == NULL || sscanf(rest, ".%3dZ%n", &ms, &used) != 1 || used != 5 || rest[5] != '\0')
+	if (rest == NULL || sscanf(rest, ".%3dZ", &ms) != 1)
 		return -1;
-	return (int64_t)timegm(&tm) * 1000 + ms;
+	wall_ms = (int64_t)timegm(&tm) * 1000 + ms;
+	if (wall_ms < 0)
+		return -1;
+	clock_text(wall_ms, again); /* both functions above read much that nobody writes */
+	return strcmp(text, again) == 0 ? wall_ms : -1;
 }

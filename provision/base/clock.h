@@ -22,7 +22,7 @@ void clock_text(int64_t wall_ms, char ret[static CLOCK_TEXT]);
 int64_t clock_wall_ms(void);
 /* The kernel says that something (NTP, PTP) disciplines the wall clock. */
 bool clock_is_synchronised(void);
-/* Reads what clock_text writes; -1 for anything else. */
+/* Reads what clock_text writes from 1970 on; -1 for anything else. */
 int64_t clock_parse(const char *text);
 
 #endif

@@ -43,7 +43,8 @@ int err_vset(struct err *e, enum err_domain domain, const char *code, const char
 	e->domain = domain;
 	e->scope = domains[domain].scope;
 	e->retry = false;
-	(void)snprintf(e->code, sizeof(e->code), "%s", code); /* codes are short literals */
+	(void)snprintf(e->code, sizeof(e->code), "%s", code); /* codes are short */
+	make_printable(e->code);                              /* and may come from a peer's line */
 	(void)vsnprintf(e->message, sizeof(e->message), fmt, ap); /* cut, not refused */
 	make_printable(e->message);
 	return -1;
@@ -107,8 +108,8 @@ int err_while(struct err *e, const char *fmt, ...)
 	(void)vsnprintf(context, sizeof(context), fmt, ap);
 	va_end(ap);
 	memcpy(message, e->message, sizeof(message));
-	(void)snprintf(e->message, sizeof(e->message), "%s: %.*s", context,
-	    (int)(sizeof(message) - sizeof(context)), message);
+	(void)snprintf(e->message, sizeof(e->message), "%s: %s", context,
+	    message); /* cut at the end */
 	make_printable(e->message);
 	return -1;
 }

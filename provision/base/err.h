@@ -55,7 +55,7 @@ int err_openssl(struct err *e, enum err_domain domain, const char *code, const c
 
 int err_nomem(struct err *e);
 
-/* Puts "while <fmt>: " before the message, once, where the context is known. Returns -1. */
+/* Puts "<fmt>: " before the message, once, where the context is known. Returns -1. */
 int err_while(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Both return -1, to be used as: return err_retry(err_set(...), e). */

@@ -79,7 +79,8 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 
 	if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
 		return err_set(e, ERR_CONFIG, "file", "a path is too long");
-	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	(void)unlink(fresh); /* left by a crash, perhaps with another mode; mostly there is none */
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, ERR_CONFIG, "file", "creating %s", fresh);
 	rc = put(fd, data, len);
@@ -94,10 +95,15 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 int file_mkdir(const char *path, mode_t mode, struct err *e)
 {
 	char part[4096];
+	size_t len = strlen(path);
 	struct stat st;
 
-	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
-		return err_set(e, ERR_CONFIG, "file", "a path is too long");
+	if (len == 0 || len >= sizeof(part))
+		return err_set(e, ERR_CONFIG, "file", "a path is empty or too long");
+	while (len > 1 && path[len - 1] == '/')
+		len--; /* else the last part would be made as one of those above it */
+	memcpy(part, path, len);
+	part[len] = '\0';
 	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(part, 0755) != 0 && errno != EEXIST)

@@ -28,6 +28,17 @@ static size_t depth(const char *text, size_t len)
 	return deepest;
 }
 
+/* jansson ends its texts with the token it stopped at: that may be a secret, and it goes. */
+static int refuse(const json_error_t *why, enum err_domain domain, struct err *e)
+{
+	static const char quote[] = " near '";
+	const char *end = strstr(why->text, quote);
+	int len = end != NULL ? (int)(end - why->text) : (int)strlen(why->text);
+
+	return err_set(e, domain, "json", "not JSON: %.*s at column %d", len, why->text,
+	    why->column);
+}
+
 int json_parse(const char *text, size_t len, json_t **ret, enum err_domain domain, struct err *e)
 {
 	AUTO(json_t) *value = NULL;
@@ -37,7 +48,7 @@ int json_parse(const char *text, size_t len, json_t **ret, enum err_domain domai
 		return err_set(e, domain, "json", "JSON nests deeper than %d levels", JSON_DEPTH_MAX);
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (value == NULL)
-		return err_set(e, domain, "json", "not JSON: %s at column %d", why.text, why.column);
+		return refuse(&why, domain, e);
 	if (!json_is_object(value))
 		return err_set(e, domain, "json", "not a JSON object");
 	*ret = steal(&value);

@@ -50,8 +50,8 @@ must_check int json_set_hex(
 /* Takes over value (also on failure), which may be NULL after a failed constructor. */
 must_check int json_set_new(json_t *object, const char *key, json_t *value, struct err *e);
 
-/* The canonical form: no blanks, members sorted, UTF-8 as is (RFC 8785 for ASCII keys, strings and
- * integers, which is all kiln writes). Appended to ret. */
+/* The canonical form: no blanks, members sorted, UTF-8 as is. For what kiln writes (ASCII keys,
+ * printable strings, integers) that is RFC 8785. Appended to ret. */
 must_check int json_canonical(const json_t *value, struct buf *ret, struct err *e);
 
 /* An error as {"domain","scope","code","message","retry"} and back. */

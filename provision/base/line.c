@@ -36,11 +36,12 @@ static int take_line(struct line *l, json_t **ret, enum err_domain domain, struc
 	size_t len;
 	int rc;
 
-	if (end == NULL && l->in.len > LINE_MAX_LEN)
-		return err_set(e, domain, "line.long", "a line is longer than %d bytes", LINE_MAX_LEN);
+	len = end != NULL ? (size_t)(end - l->in.data) : l->in.len;
+	if (len >= LINE_MAX_LEN)
+		return err_set(e, domain, "line.long", "a line is longer than %d bytes",
+		    LINE_MAX_LEN);
 	if (end == NULL)
 		return 0;
-	len = (size_t)(end - l->in.data);
 	rc = json_parse((const char *)l->in.data, len, ret, domain, e);
 	explicit_bzero(l->in.data, len);
 	buf_drop(&l->in, len + 1);
@@ -78,7 +79,16 @@ int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t deadline,
 	}
 }
 
-int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain domain, struct err *e)
+/* One that waits for ever may block in write(2), all that a sandboxed program has. */
+static ssize_t put(int fd, const uint8_t *data, size_t len, int64_t deadline)
+{
+	if (deadline == INT64_MAX)
+		return write(fd, data, len);
+	return send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain domain,
+    struct err *e)
 {
 	AUTO_STRUCT(buf) out = { 0 };
 	size_t done = 0;
@@ -88,7 +98,7 @@ int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain d
 	if (out.len > LINE_MAX_LEN)
 		return err_set(e, domain, "line.long", "a line is longer than %d bytes", LINE_MAX_LEN);
 	while (done < out.len) {
-		ssize_t n = write(fd, out.data + done, out.len - done);
+		ssize_t n = put(fd, out.data + done, out.len - done, deadline);
 
 		if (n >= 0) {
 			done += (size_t)n;

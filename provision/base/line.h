@@ -9,6 +9,7 @@
 
 #include "json.h"
 
+/* Of a line with its end. */
 enum { LINE_MAX_LEN = 256 * 1024 };
 
 /* A blocking end. The owner closes fd. Buffered input is wiped as it is consumed. */
@@ -28,7 +29,9 @@ OWNED_STRUCT(line, line_free)
 must_check int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t deadline,
     enum err_domain domain, struct err *e);
 
-/* Writes one object; blocks until all of it is written or the deadline has passed. */
+/* Writes one object; blocks until all of it is written or the deadline has passed. With a deadline
+ * (not INT64_MAX) fd is a socket. Errors: "line.timeout", "line.closed", and "line.long" before the
+ * first byte is written. */
 must_check int line_write(
     int fd, const json_t *object, int64_t deadline, enum err_domain domain, struct err *e);
 

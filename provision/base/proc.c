@@ -36,8 +36,11 @@ static int spawn(const char *path, const char *const arguments[], int channel, p
 	sigset_t none, all;
 	int rc;
 
-	for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
+	for (size_t i = 0; arguments[i] != NULL; i++) {
+		if (i == ARGUMENTS_MAX)
+			return E2BIG;
 		argv[i + 1] = arguments[i];
+	}
 	(void)sigemptyset(&none); /* these three can not fail on valid sets */
 	(void)sigfillset(&all);
 	if ((rc = posix_spawn_file_actions_init(&actions)) != 0)

@@ -7,7 +7,8 @@
 #include "buf.h"
 
 /*
- * Starts the program `name` that lies beside this one, with argv[1..] = arguments (NULL at the end),
+ * Starts the program `name` that lies beside this one, with argv[1..] = arguments (NULL at the end,
+ * at most 30),
  * in a process group of its own (a terminal's Ctrl-C reaches only the station), with a stream
  * socket as its SERVE_FD and no other descriptor but 0 (/dev/null), 1 and 2 (stderr's).
  * The caller closes *ret_fd and reaps *ret_pid.

@@ -20,14 +20,17 @@ int secret_set(struct secret *s, const void *data, size_t len, struct err *e)
 {
 	struct secret_bytes *bytes;
 
-	if (len > SECRET_MAX || memchr(data, '\0', len) != NULL)
-		return err_set(e, ERR_CONFIG, "secret", "a secret holds NUL or more than %d bytes", SECRET_MAX);
-	bytes = mmap(NULL, sizeof(*bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (len > SECRET_MAX || (len > 0 && memchr(data, '\0', len) != NULL))
+		return err_set(e, ERR_CONFIG, "secret", "a secret holds NUL or more than %d bytes",
+		    SECRET_MAX);
+	bytes =
+	    mmap(NULL, sizeof(*bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bytes == MAP_FAILED)
 		return err_nomem(e);
 	(void)mlock(bytes, sizeof(*bytes));                    /* best effort, see secret.h */
 	(void)madvise(bytes, sizeof(*bytes), MADV_DONTDUMP); /* cores are off already */
-	memcpy(bytes->text, data, len);
+	if (len > 0)
+		memcpy(bytes->text, data, len);
 	bytes->len = len;
 	secret_free(s);
 	s->bytes = bytes;
@@ -71,6 +74,8 @@ static int read_line(struct secret *s, int fd, const char *path, struct err *e)
 	}
 	if (memchr(line, '\n', len) != NULL)
 		len = (size_t)((char *)memchr(line, '\n', len) - line);
+	if (len > 0 && line[len - 1] == '\r')
+		len--; /* written on another system: a PIN with it would only burn a try */
 	if (len == 0)
 		rc = err_set(e, ERR_CONFIG, "secret", "%s is empty", path);
 	else
@@ -79,14 +84,15 @@ static int read_line(struct secret *s, int fd, const char *path, struct err *e)
 	return rc;
 }
 
-static int open_private(const char *path, int *ret_fd, struct err *e)
+/* forbidden: the permission bits that it may not have. */
+static int open_private(const char *path, mode_t forbidden, int *ret_fd, struct err *e)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* it may be a FIFO */
 
 	if (fd < 0)
 		return err_errno(e, ERR_CONFIG, "secret", "opening %s", path);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0 ||
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & forbidden) != 0 ||
 	    (st.st_uid != geteuid() && st.st_uid != 0)) {
 		(void)close(fd); /* only read */
 		return err_set(e, ERR_CONFIG, "secret.mode",
@@ -96,25 +102,41 @@ static int open_private(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* The manager gives a service with User= its credentials as 0440 with an ACL for that user alone, in a
+ * folder of its own (systemd issue 29435). */
+static int open_credential(const char *name, struct buf *path, int *ret_fd, struct err *e)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	const char *text;
+
+	if (folder == NULL)
+		return err_set(e, ERR_CONFIG, "secret",
+		    "credential:%s: there is no $CREDENTIALS_DIRECTORY; start kiln as a systemd "
+		    "unit",
+		    name);
+	if (name[0] == '\0' || strchr(name, '/') != NULL)
+		return err_set(e, ERR_CONFIG, "secret", "credential:%s: not a credential's name",
+		    name);
+	if (buf_printf(path, e, "%s/%s", folder, name) != 0)
+		return -1;
+	text = buf_str(path, e);
+	return text != NULL ? open_private(text, 037, ret_fd, e) : -1;
+}
+
 int secret_from_file(struct secret *s, const char *path, struct err *e)
 {
 	static const char credential[] = "credential:";
-	AUTO_STRUCT(buf) full = { 0 };
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-	const char *name;
+	AUTO_STRUCT(buf) in_folder = { 0 };
+	const char *name = path;
 	int fd, rc;
 
-	if (strncmp(path, credential, strlen(credential)) == 0) {
-		if (folder == NULL)
-			return err_set(e, ERR_CONFIG, "secret",
-			    "%s: there is no $CREDENTIALS_DIRECTORY; start kiln as a systemd unit", path);
-		if (buf_printf(&full, e, "%s/%s", folder, path + strlen(credential)) != 0)
-			return -1;
-	} else if (buf_add_str(&full, path, e) != 0) {
-		return -1;
+	if (strncmp(path, credential, strlen(credential)) != 0) {
+		rc = open_private(path, 077, &fd, e);
+	} else {
+		rc = open_credential(path + strlen(credential), &in_folder, &fd, e);
+		name = (const char *)in_folder.data;
 	}
-	name = buf_str(&full, e);
-	if (name == NULL || open_private(name, &fd, e) != 0)
+	if (rc != 0)
 		return -1;
 	rc = read_line(s, fd, name, e);
 	(void)close(fd); /* only read */

@@ -56,23 +56,33 @@ static int dispatch(const struct serve_call *calls, size_t count, void *context,
 	return err_set(e, ERR_CONFIG, "serve.unknown", "unknown request \"%s\"", name);
 }
 
+/* {"id": id, member: value}. Takes value over. */
+static int reply(int64_t id, const char *member, json_t *value, struct err *e)
+{
+	AUTO(json_t) *line = json_pack("{s:I, s:o}", "id", (json_int_t)id, member, value);
+
+	if (line == NULL)
+		return err_nomem(e);
+	return line_write(SERVE_FD, line, INT64_MAX, ERR_CONFIG, e);
+}
+
 static int answer(const struct serve_call *calls, size_t count, void *context,
     const json_t *request, struct err *e)
 {
-	AUTO(json_t) *reply = json_pack("{s:I}", "id", (json_int_t)json_opt_int(request, "id", -1));
 	AUTO(json_t) *ok = json_object();
+	int64_t id = json_opt_int(request, "id", -1);
 	struct err why = { 0 };
-	int rc;
 
-	if (reply == NULL || ok == NULL)
+	if (ok == NULL)
 		return err_nomem(e);
-	if (dispatch(calls, count, context, request, ok, &why) == 0)
-		rc = json_set_new(reply, "ok", steal(&ok), e);
-	else
-		rc = json_set_new(reply, "err", json_from_err(&why), e);
-	if (rc != 0)
-		return -1;
-	return line_write(SERVE_FD, reply, INT64_MAX, ERR_CONFIG, e);
+	if (dispatch(calls, count, context, request, ok, &why) == 0) {
+		if (reply(id, "ok", steal(&ok), e) == 0)
+			return 0;
+		if (!err_is(e, "line.long"))
+			return -1;
+		why = *e; /* nothing was written yet */
+	}
+	return reply(id, "err", json_from_err(&why), e);
 }
 
 int serve(const char *program, bool die_with_parent, const struct serve_call *calls, size_t count,

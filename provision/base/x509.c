@@ -74,8 +74,12 @@ int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,
     enum err_domain domain, struct err *e)
 {
 	AUTO(X509_STACK) *list = sk_X509_new_null();
-	AUTO(BIO) *in = pem->len <= INT32_MAX ? BIO_new_mem_buf(pem->data, (int)pem->len) : NULL;
+	AUTO(BIO) *in = NULL;
 
+	if (pem->len == 0 || pem->len > INT32_MAX)
+		return err_set(e, domain, "x509", "%s: there is no PEM certificate in %zu bytes",
+		    name, pem->len);
+	in = BIO_new_mem_buf(pem->data, (int)pem->len);
 	if (list == NULL || in == NULL)
 		return err_nomem(e);
 	for (;;) {

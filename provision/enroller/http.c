@@ -198,8 +198,8 @@ static const struct {
 	{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
 	{ CURLOPT_SSL_VERIFYPEER, 1 },
 	{ CURLOPT_SSL_VERIFYHOST, 2 },
-	{ CURLOPT_SSL_SESSIONID_CACHE,
-	    0 }, /* each connection checks the CA and proves our key anew */
+	/* Each connection checks the CA and proves our key anew. */
+	{ CURLOPT_SSL_SESSIONID_CACHE, 0 },
 	{ CURLOPT_MAXCONNECTS, 1 },
 	{ CURLOPT_NOSIGNAL, 1 },
 };

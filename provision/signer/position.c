@@ -40,18 +40,16 @@ int position_open(struct position *ret, const char *path, const char *station, s
 {
 	AUTO_STRUCT(position) p = { 0 };
 	AUTO_STRUCT(buf) text = { 0 };
+	bool fresh;
 
 	p.path = strdup(path);
 	p.station = strdup(station);
 	if (p.path == NULL || p.station == NULL)
 		return err_nomem(e);
-	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		p.seq = 0;
-	} else {
-		if (file_read(path, POSITION_MAX, &text, e) != 0 ||
-		    parse(path, station, &text, &p.seq, e) != 0)
-			return -1;
-	}
+	fresh = access(path, F_OK) != 0 && errno == ENOENT;
+	if (!fresh && (file_read(path, POSITION_MAX, &text, e) != 0 ||
+			  parse(path, station, &text, &p.seq, e) != 0))
+		return -1;
 	position_free(ret);
 	*ret = p;
 	p = (struct position){ 0 };

@@ -159,11 +159,14 @@ static int run_attest(void *context, const json_t *request, json_t *ok, struct e
 
 static int run_status(void *context, const json_t *request, json_t *ok, struct err *e)
 {
-	const struct signer *s = context;
+	struct signer *s = context;
+	struct hsm_token token;
 
 	(void)request;
 	if (s->key == NULL)
 		return err_set(e, ERR_CONFIG, "signer.closed", "this signer is not open");
+	if (hsm_token(s->hsm, &token, e) != 0)
+		return -1;
 	return json_set_int(ok, "position", s->position.seq, e);
 }
 

@@ -4,6 +4,7 @@
  *
  *   open    module, token, key, pin (secret), guard?, certificate (PEM: leaf, then its chain),
  *           state (path of the position file), station -> token, key, position (last seq, 0: none)
+ *   status  -> position; an error where the token does not answer any more
  *   attest  statement (statement.h, without jti) -> statement (base64, canonical bytes), cms (base64
  *           DER), jws (text), jti (hex)
  *

@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 #include <seccomp.h>
 
-#include "buf.h"
+#include "json.h"
 
 /* All that a slot may still do, whatever the arguments. */
 static const int calls[] = {
@@ -30,12 +30,16 @@ static const int calls[] = {
 	SCMP_SYS(mremap),
 	SCMP_SYS(madvise),
 	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack), /* the address sanitizer, before what does not return */
 	SCMP_SYS(exit_group),
-#ifdef __SANITIZE_ADDRESS__
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(sigaltstack),
-#endif
 };
+
+/* ioctl(2): dropping what has arrived from the device and was not read. */
+static const struct scmp_arg_cmp flush = { .arg = 1, .op = SCMP_CMP_EQ, .datum_a = TCFLSH };
+/* mmap(2): memory, but none that can hold code. */
+static const struct scmp_arg_cmp no_code = { .arg = 2,
+	.op = SCMP_CMP_MASKED_EQ,
+	.datum_a = PROT_EXEC };
 
 static int allow(scmp_filter_ctx filter)
 {
@@ -43,12 +47,10 @@ static int allow(scmp_filter_ctx filter)
 
 	for (size_t i = 0; rc == 0 && i < COUNT(calls); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	if (rc == 0) /* dropping what has arrived from the device and was not read */
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		    SCMP_A1(SCMP_CMP_EQ, TCFLSH));
-	if (rc == 0) /* memory, but none that can hold code */
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (rc == 0)
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &flush);
+	if (rc == 0)
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
 	return rc;
 }
 
@@ -68,11 +70,12 @@ static int load(void)
 	return rc;
 }
 
-/* libcrypto reads its configuration, finds its digests and seeds its generator at first use. */
-static int warm_libcrypto(struct err *e)
+/* What opens files at first use: libcrypto's configuration and generator, jansson's hash seed. */
+static int warm_up(struct err *e)
 {
 	uint8_t digest[SHA256_LEN];
 
+	json_object_seed(0);
 	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				    OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_ADD_ALL_CIPHERS,
 		NULL) != 1 ||
@@ -86,7 +89,7 @@ int sandbox_enter(struct err *e)
 {
 	int rc;
 
-	if (warm_libcrypto(e) != 0)
+	if (warm_up(e) != 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_errno(e, ERR_CONFIG, "slot.sandbox", "giving up new privileges");

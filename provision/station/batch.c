@@ -8,6 +8,8 @@
 #include "config.h"
 #include "station.h"
 
+#define BATCH_FULL "batch.full"
+
 struct unit {
 	char serial[IDENTITY_MAX + 1];
 	enum outcome { PASSED, FAILED, REFUSED, PARKED, PARKED_LINK } outcome;
@@ -83,9 +85,12 @@ static void count_unit(struct batch *b, const json_t *event)
 {
 	const char *serial = json_opt_str(event, "serial", "");
 	struct list_unit *listed = list_find(&b->list, serial);
-	struct unit *u = unit_slot(b, serial);
+	struct unit *u;
 	struct err e = { 0 };
 
+	if (strcmp(json_opt_str(event, "code", ""), BATCH_FULL) == 0)
+		return; /* one more than asked for is turned away and is nobody's failure */
+	u = unit_slot(b, serial);
 	if (u == NULL) {
 		(void)err_nomem(&e);
 		station_break(b->station, &e);
@@ -134,7 +139,7 @@ static int on_admit(void *context, const struct identity *i, struct err *e)
 		if (strcmp(b->admitted[k], i->serial) == 0)
 			return 0;
 	if (b->admitted_count == (size_t)b->options->count)
-		return err_set(e, ERR_OPERATOR, "batch.full", "this batch makes %ld units and has them",
+		return err_set(e, ERR_OPERATOR, BATCH_FULL, "this batch makes %ld units and has them; leave it for the next",
 		    b->options->count);
 	memcpy(b->admitted[b->admitted_count++], i->serial, sizeof(i->serial));
 	return 0;

@@ -240,6 +240,26 @@ static void judge(struct job *j, const json_t *answer)
 	submit(j, on_judged);
 }
 
+/* Whoever was asked died, or said no. A child that died is started again: asking again may do. */
+static void judge_silence(struct job *j, const struct err *said)
+{
+	const struct step *step = &steps[j->row];
+	bool died = err_is(said, "child.died") || err_is(said, "child.timeout");
+	struct err why = *said;
+	AUTO(json_t) *answer = NULL;
+
+	if (!died || step->unanswered == NULL) {
+		why.retry |= died;
+		fail(j, &why);
+		return;
+	}
+	answer = step->unanswered(j, said, &why);
+	if (answer != NULL)
+		judge(j, answer);
+	else
+		give_up(j, &why);
+}
+
 static void on_answer(void *context, const json_t *answer, const struct err *e)
 {
 	struct job *j = context;
@@ -253,7 +273,7 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 		return;
 	}
 	if (answer == NULL) {
-		fail(j, e);
+		judge_silence(j, e);
 		return;
 	}
 	if (step->who == WHO_DEVICE && token != NULL) {

@@ -14,7 +14,8 @@ void cert_report_free(struct cert_report *r)
 	*r = (struct cert_report){ 0 };
 }
 
-static void add(struct lint *l, bool is_error, const char *id, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void add(struct lint *l, bool is_error, const char *id,
+    const char *fmt, va_list ap)
 {
 	struct cert_report *r = l->report;
 	struct cert_finding *f = &r->findings[r->count];

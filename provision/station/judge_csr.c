@@ -49,9 +49,18 @@ static int parse(const struct buf *der, X509_REQ **ret, struct err *e)
 	return 0;
 }
 
+static bool has_param(EVP_PKEY *key, const char *param, const char *want)
+{
+	char value[64] = "";
+
+	return EVP_PKEY_get_utf8_string_param(key, param, value, sizeof(value), NULL) == 1 &&
+	       strcmp(value, want) == 0;
+}
+
+/* The curve by its name and the point in full: one key has one spelling (RFC 5480 2.1.1, 2.2). */
 static int check_group(EVP_PKEY *key, const struct key_algorithm *asked, struct err *e)
 {
-	char group[64] = "", encoding[64] = "";
+	char group[64] = "";
 
 	if (asked->group == NULL)
 		return 0;
@@ -60,11 +69,12 @@ static int check_group(EVP_PKEY *key, const struct key_algorithm *asked, struct 
 		return err_set(e, ERR_DEVICE, "csr.key",
 		    "the device's key is on curve %s; the profile asks %s",
 		    group[0] != '\0' ? group : "(unknown)", asked->name);
-	if (EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding,
-		sizeof(encoding), NULL) != 1 ||
-	    strcmp(encoding, OSSL_PKEY_EC_ENCODING_GROUP) != 0)
+	if (!has_param(key, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP))
 		return err_set(e, ERR_DEVICE, "csr.key",
-		    "the device's key spells its curve out instead of naming it (RFC 5480 2.1.1)");
+		    "the device's key spells its curve out instead of naming it");
+	if (!has_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+		OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED))
+		return err_set(e, ERR_DEVICE, "csr.key", "the device's key is a compressed point");
 	return 0;
 }
 
@@ -184,11 +194,34 @@ static bool is_twice(const EXTENSIONS *all, int at)
 	return X509v3_get_ext_by_OBJ(all, type, at) >= 0;
 }
 
+/* OpenSSL reads the first list of extensions that it finds; a CA may read another. */
+static int check_one_list(const X509_REQ *request, struct err *e)
+{
+	static const char *const lists[] = { "1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14" };
+	int count = 0;
+
+	for (int k = 0; k < X509_REQ_get_attr_count(request); k++) {
+		X509_ATTRIBUTE *attribute = X509_REQ_get_attr(request, k);
+		char type[100];
+
+		OBJ_obj2txt(type, sizeof(type), X509_ATTRIBUTE_get0_object(attribute), 1);
+		for (size_t n = 0; n < COUNT(lists); n++)
+			if (strcmp(type, lists[n]) == 0)
+				count += X509_ATTRIBUTE_count(attribute);
+	}
+	if (count > 1)
+		return err_set(e, ERR_DEVICE, "csr.extension",
+		    "the CSR asks for %d lists of extensions", count);
+	return 0;
+}
+
 static int check_extensions(X509_REQ *request, const struct subject *want, const struct identity *i,
     struct err *e)
 {
 	AUTO(EXTENSIONS) *all = X509_REQ_get_extensions(request);
 
+	if (check_one_list(request, e) < 0)
+		return -1;
 	for (int k = 0; k < sk_X509_EXTENSION_num(all); k++) {
 		X509_EXTENSION *extension = sk_X509_EXTENSION_value(all, k);
 		char type[100];

@@ -26,7 +26,7 @@ OWNED_STRUCT(csr_facts, csr_facts_free)
  *   csr.san         a requested name that the profile does not have
  *   csr.serial      a requested name with another unit's serial (HardwareModuleName, or the DMTF's
  *                   device information, which a device may add of its own)
- *   csr.extension   asks to be a CA, or an extension twice
+ *   csr.extension   asks to be a CA, or for an extension twice
  * CONFIG "subject" where the profile's names can not be rendered.
  */
 must_check int judge_csr(const struct profile *p, const struct identity *i, const struct buf *der,

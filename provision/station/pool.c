@@ -104,11 +104,15 @@ static void dispatch(struct pool *p)
 static void on_refuse(evutil_socket_t fd, short what, void *context)
 {
 	struct pool *p = context;
+	struct err why = p->broken;
 
 	(void)fd;
 	(void)what;
+	/* Not the child's own end: what was never asked had no effect. */
+	if (err_is(&why, "child.died") || err_is(&why, "child.timeout"))
+		(void)err_set(&why, p->config.domain, "pool.down", "%s", p->broken.message);
 	while (p->first != NULL && !can_work(p))
-		finish(take(p), NULL, &p->broken);
+		finish(take(p), NULL, &why);
 }
 
 static void on_ready(void *context, const json_t *answer)

@@ -66,8 +66,8 @@ enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
  * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
  * (run kiln records upgrade), "records.damaged", "records.io".
  */
-must_check int records_open(
-    struct records **ret, const char *path, const char *station, bool create, struct err *e);
+must_check int records_open(struct records **ret, const char *path, const char *station,
+    bool create, struct err *e);
 void records_close(struct records *r);
 OWNED_PTR(records, records_close)
 
@@ -93,7 +93,8 @@ struct record {
 };
 void record_free(struct record *r); /* members only */
 /* Moves bytes in as the blob of that member. */
-must_check int record_add_blob(struct record *r, const char *member, struct buf *bytes, struct err *e);
+must_check int record_add_blob(struct record *r, const char *member, struct buf *bytes,
+    struct err *e);
 
 /* Appends one event, durable when it returns 0. Not while the thread runs. */
 must_check int records_append(struct records *r, struct record *record, struct err *e);
@@ -129,8 +130,8 @@ must_check int records_blob(struct records *r, const char *sha256, struct buf *r
 must_check int records_events(struct records *r, const char *serial, int64_t after,
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
 /* The last event of this station's chain; seq 0 and zeros where there is none. */
-must_check int records_head(
-    struct records *r, int64_t *ret_seq, uint8_t ret_head[static SHA256_LEN], struct err *e);
+must_check int records_head(struct records *r, int64_t *ret_seq,
+    uint8_t ret_head[static SHA256_LEN], struct err *e);
 
 /*
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh

@@ -6,7 +6,8 @@
 
 bool records_is_broken(const struct err *e)
 {
-	return err_is(e, "records.io") || err_is(e, "records.damaged") || err_is(e, "nomem");
+	return err_is(e, "records.io") || err_is(e, "records.locked") ||
+	       err_is(e, "records.damaged") || err_is(e, "nomem");
 }
 
 static int invalid(const char *member, const char *want, struct err *e)
@@ -153,8 +154,8 @@ static int apply_profile(struct db *db, const struct event *ev, struct err *e)
 		    "profile %s %s: the digest is not that of its text", product, version);
 	/* The same again is no change: the digest says that the text is the same. */
 	return db_run(db,
-	    "INSERT INTO profile (sha256, product, version, anchors) VALUES (?1, ?2, ?3, ?4)"
-	    " ON CONFLICT DO NOTHING",
+	    "INSERT INTO profile (sha256, product, version, anchors)"
+	    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
 	    DB_ARGS(db_text(sha256), db_text(product), db_text(version), db_text(anchors)), e);
 }
 
@@ -208,8 +209,8 @@ static int find_serial(struct db *db, const struct event *ev, json_t **ret, stru
 		return db_row(db, "SELECT serial FROM job WHERE number = ?1",
 		    DB_ARGS(db_int(json_opt_int(ev->body, "job", 0))), ret, e);
 	return db_row(db,
-	    "SELECT job.serial FROM orphan JOIN job ON job.number = orphan.job WHERE orphan.id = ?1"
-	    " ORDER BY job.number",
+	    "SELECT job.serial FROM orphan JOIN job ON job.number = orphan.job"
+	    " WHERE orphan.id = ?1 ORDER BY job.number",
 	    DB_ARGS(db_text(json_opt_str(ev->body, "orphan", NULL))), ret, e);
 }
 

@@ -75,10 +75,9 @@ static int continue_job(struct db *db, const struct event *ev, const struct clai
 		    "unit %s began with profile %s and must end with it, not with %s", c->serial,
 		    profile, c->profile);
 	return db_run(db,
-	    "UPDATE job SET status = 'open', resumed = 1, station = ?2, slot = ?3, firmware = ?4,"
-	    " lifecycle = ?5, error = NULL, readback = NULL, proof = NULL, statement = NULL, cms = "
-	    "NULL,"
-	    " jws = NULL WHERE number = ?1",
+	    "UPDATE job SET status = 'open', resumed = 1, station = ?2, slot = ?3,"
+	    " firmware = ?4, lifecycle = ?5, error = NULL, readback = NULL, proof = NULL,"
+	    " statement = NULL, cms = NULL, jws = NULL WHERE number = ?1",
 	    DB_ARGS(db_int(job_number(job)), db_text(ev->station), db_text(c->slot),
 		db_text(c->firmware), db_text(c->lifecycle)),
 	    e);
@@ -108,9 +107,8 @@ static int open_job(struct db *db, const struct event *ev, const struct claim *c
 				DB_ARGS(db_text(c->serial), db_text(c->model)), e) != 0)
 		return -1;
 	if (db_run(db,
-		"INSERT INTO job (number, serial, station, slot, profile, firmware, lifecycle, "
-		"work_order,"
-		" held, reuse, rework, status, resumed, opened_at)"
+		"INSERT INTO job (number, serial, station, slot, profile, firmware,"
+		" lifecycle, work_order, held, reuse, rework, status, resumed, opened_at)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, 'open', 0, ?11)",
 		DB_ARGS(db_int(ev->number), db_text(c->serial), db_text(ev->station),
 		    db_text(c->slot), db_text(c->profile), db_text(c->firmware),

@@ -26,6 +26,9 @@ static int failed(struct sqlite3 *handle, int rc, struct err *e)
 		    why);
 	case SQLITE_NOMEM:
 		return err_nomem(e);
+	case SQLITE_BUSY:
+		return err_set(e, ERR_RECORDS, "records.locked",
+		    "another program is using the records: wait for it to end, or stop it");
 	default:
 		return err_set(e, ERR_RECORDS, "records.io", "the records can not be used: %s%s%s",
 		    why, system != 0 ? ": " : "", system != 0 ? strerror(system) : "");
@@ -391,15 +394,50 @@ static const char *shown(sqlite3_stmt *statement, int column)
 	return text != NULL ? text : "nothing";
 }
 
-static int same_row(struct db_cursor *have, struct db_cursor *want, const char *what,
-    const char *code, struct err *e)
+/* Below 0, 0, above 0: the order in which SQLite sorts texts and integers. */
+static int order_of(sqlite3_stmt *a, sqlite3_stmt *b)
 {
-	for (int i = 0; i < sqlite3_column_count(want->statement); i++)
-		if (!same_value(have->statement, want->statement, i))
+	const void *x, *y;
+	int len_x, len_y, order;
+
+	if (sqlite3_column_type(a, 0) == SQLITE_INTEGER &&
+	    sqlite3_column_type(b, 0) == SQLITE_INTEGER) {
+		int64_t n = sqlite3_column_int64(a, 0), m = sqlite3_column_int64(b, 0);
+
+		return n < m ? -1 : n > m;
+	}
+	x = sqlite3_column_blob(a, 0);
+	y = sqlite3_column_blob(b, 0);
+	len_x = sqlite3_column_bytes(a, 0);
+	len_y = sqlite3_column_bytes(b, 0);
+	order = len_x > 0 && len_y > 0 ? memcmp(x, y, (size_t)(len_x < len_y ? len_x : len_y)) : 0;
+	return order != 0 ? order : len_x - len_y;
+}
+
+static int unmade(sqlite3_stmt *have, const char *what, const char *code, struct err *e)
+{
+	return err_set(e, ERR_RECORDS, code, "%s \"%.70s\" is there and no event made it", what,
+	    shown(have, 0));
+}
+
+static int missing(sqlite3_stmt *want, const char *what, const char *code, struct err *e)
+{
+	return err_set(e, ERR_RECORDS, code, "%s \"%.70s\" is missing", what, shown(want, 0));
+}
+
+static int same_row(sqlite3_stmt *have, sqlite3_stmt *want, const char *what, const char *code,
+    struct err *e)
+{
+	int order = order_of(have, want);
+
+	if (order != 0)
+		return order < 0 ? unmade(have, what, code, e) : missing(want, what, code, e);
+	for (int i = 0; i < sqlite3_column_count(want); i++)
+		if (!same_value(have, want, i))
 			return err_set(e, ERR_RECORDS, code,
 			    "%s \"%.70s\": %s is \"%.70s\", the events say \"%.70s\"", what,
-			    shown(want->statement, 0), sqlite3_column_name(want->statement, i),
-			    shown(have->statement, i), shown(want->statement, i));
+			    shown(want, 0), sqlite3_column_name(want, i), shown(have, i),
+			    shown(want, i));
 	return 0;
 }
 
@@ -419,13 +457,10 @@ int db_compare(struct db *have, struct db *want, const char *what, const char *s
 		if (!more_a && !more_b)
 			return 0;
 		if (!more_b)
-			return err_set(e, ERR_RECORDS, code,
-			    "%s \"%.70s\" is there and no event made it", what,
-			    shown(a.statement, 0));
+			return unmade(a.statement, what, code, e);
 		if (!more_a)
-			return err_set(e, ERR_RECORDS, code, "%s \"%.70s\" is missing", what,
-			    shown(b.statement, 0));
-		if (same_row(&a, &b, what, code, e) != 0)
+			return missing(b.statement, what, code, e);
+		if (same_row(a.statement, b.statement, what, code, e) != 0)
 			return -1;
 	}
 }

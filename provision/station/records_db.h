@@ -1,7 +1,7 @@
 /*
  * SQLite as the records use it: one connection, cached statements, rows as JSON. Only records_db.c
  * calls SQLite. A constraint that refuses is error RECORDS "record.constraint"; everything else that
- * SQLite reports ("records.io", "records.damaged") leaves the connection unusable.
+ * SQLite reports ("records.io", "records.locked", "records.damaged") leaves the connection unusable.
  */
 #ifndef KILN_RECORDS_DB_H
 #define KILN_RECORDS_DB_H

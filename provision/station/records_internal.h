@@ -13,7 +13,7 @@ enum {
 	RECORD_TEXT_MAX = 128, /* a name: serial, slot, product */
 	RECORD_REASON_MAX = 480,
 	RECORD_LONG_MAX = 64 * 1024, /* a text of the CA's: an issuer, a number */
-	RECORD_VERSION = 1, /* of event bodies */
+	RECORD_VERSION = 1,          /* of event bodies */
 };
 
 /* Where the chains end. */

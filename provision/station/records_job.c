@@ -58,13 +58,14 @@ static int before_enrol(struct db *db, const struct event *ev, const json_t *job
 	if (check_csr(ev, job, e) != 0 ||
 	    job_run(db, job,
 		"UPDATE intent SET state = CASE state WHEN 'open' THEN 'possibly-issued'"
-		" ELSE 'continued' END"
-		" WHERE job = ?1 AND kind = 'enrol' AND state IN ('open', 'pending')",
+		" ELSE 'continued' END WHERE job = ?1 AND kind = 'enrol'"
+		" AND state IN ('open', 'pending')",
 		e) != 0 ||
 	    job_run(db, job, "UPDATE job SET retry_at = NULL WHERE number = ?1", e) != 0 ||
 	    db_number(db,
-		"SELECT 1 + count(*) - (SELECT held FROM job WHERE number = ?1) FROM intent"
-		" WHERE job = ?1 AND kind = 'enrol' AND state IN ('done', 'possibly-issued')",
+		"SELECT 1 + count(*) - (SELECT held FROM job WHERE number = ?1)"
+		" FROM intent WHERE job = ?1 AND kind = 'enrol'"
+		" AND state IN ('done', 'possibly-issued')",
 		DB_ARGS(db_int(job_number(job))), 0, &needed, e) != 0)
 		return -1;
 	for (; needed > 0; needed--)
@@ -111,10 +112,9 @@ int apply_intent(struct db *db, const struct event *ev, struct err *e)
 static int reopen_pending(struct db *db, const json_t *job, int64_t attempt, struct err *e)
 {
 	return db_run(db,
-	    "UPDATE intent SET state = 'pending' WHERE job = ?1 AND kind = 'enrol' AND state = "
-	    "'continued'"
-	    " AND attempt = (SELECT max(attempt) FROM intent WHERE job = ?1 AND kind = 'enrol'"
-	    " AND attempt < ?2 AND state <> 'not-sent')",
+	    "UPDATE intent SET state = 'pending' WHERE job = ?1 AND kind = 'enrol'"
+	    " AND state = 'continued' AND attempt = (SELECT max(attempt) FROM intent"
+	    " WHERE job = ?1 AND kind = 'enrol' AND attempt < ?2 AND state <> 'not-sent')",
 	    DB_ARGS(db_int(job_number(job)), db_int(attempt)), e);
 }
 

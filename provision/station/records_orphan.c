@@ -17,17 +17,17 @@ static int insert(struct db *db, const struct event *ev, const struct orphan *o,
     struct err *e)
 {
 	if (db_run(db,
-		"INSERT INTO orphan (event, job, attempt, id, csr, spki, certificate, number, "
-		"reason,"
-		" revocation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'unrevoked')",
+		"INSERT INTO orphan (event, job, attempt, id, csr, spki, certificate,"
+		" number, reason, revocation)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'unrevoked')",
 		DB_ARGS(db_int(ev->number), db_int(o->job), db_int(o->attempt),
 		    db_text(o->certificate != NULL ? o->certificate : o->csr), db_text(o->csr),
 		    db_text(o->spki), db_text(o->certificate), db_text(o->number),
 		    db_text(o->reason)),
 		e) != 0 ||
 	    db_run(db,
-		"UPDATE intent SET state = 'orphaned' WHERE job = ?1 AND kind = 'enrol' AND "
-		"attempt = ?2",
+		"UPDATE intent SET state = 'orphaned' WHERE job = ?1 AND kind = 'enrol'"
+		" AND attempt = ?2",
 		DB_ARGS(db_int(o->job), db_int(o->attempt)), e) != 0)
 		return -1;
 	return order_orphaned(db, o->job, was_issued, e);
@@ -79,12 +79,11 @@ int orphan_leftovers(struct db *db, const struct event *ev, const json_t *job, i
 	if (until == INT64_MAX && list_issued(db, ev, job, why, e) != 0)
 		return -1;
 	if (db_rows(db,
-		"SELECT attempt, csr FROM intent WHERE job = ?1 AND kind = 'enrol' AND attempt <= "
-		"?2"
-		" AND state IN ('open', 'possibly-issued', 'pending', 'done') AND NOT EXISTS "
-		"(SELECT 1"
-		" FROM certificate c WHERE c.job = intent.job AND c.attempt = intent.attempt)"
-		" ORDER BY attempt",
+		"SELECT attempt, csr FROM intent WHERE job = ?1 AND kind = 'enrol'"
+		" AND attempt <= ?2"
+		" AND state IN ('open', 'possibly-issued', 'pending', 'done')"
+		" AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.job = intent.job"
+		" AND c.attempt = intent.attempt) ORDER BY attempt",
 		DB_ARGS(db_int(job_number(job)), db_int(until)), &attempts, e) != 0)
 		return -1;
 	json_array_foreach(attempts, i, intent)
@@ -110,7 +109,8 @@ int orphan_delivered(struct db *db, const struct event *ev, const char *serial, 
 	AUTO(json_t) *row = NULL;
 
 	if (db_row(db,
-		"SELECT certificate.* FROM unit JOIN certificate ON certificate.job = unit.passed"
+		"SELECT certificate.* FROM unit"
+		" JOIN certificate ON certificate.job = unit.passed"
 		" WHERE unit.serial = ?1 AND certificate.state = 'delivered'",
 		DB_ARGS(db_text(serial)), &row, e) != 0)
 		return -1;
@@ -135,8 +135,8 @@ static int identify(struct db *db, const struct orphan *o, bool *ret_found, stru
 	if (!*ret_found)
 		return 0;
 	return db_run(db,
-	    "UPDATE orphan SET id = ?4, certificate = ?4, number = ?5, spki = ?6, reason = ?7"
-	    " WHERE event = ?1 AND job = ?2 AND attempt = ?3",
+	    "UPDATE orphan SET id = ?4, certificate = ?4, number = ?5, spki = ?6,"
+	    " reason = ?7 WHERE event = ?1 AND job = ?2 AND attempt = ?3",
 	    DB_ARGS(db_int(json_opt_int(row, "event", 0)), db_int(o->job), db_int(o->attempt),
 		db_text(o->certificate), db_text(o->number), db_text(o->spki), db_text(o->reason)),
 	    e);
@@ -217,8 +217,8 @@ int apply_revoked(struct db *db, const struct event *ev, struct err *e)
 	if (listed == 0)
 		return err_set(e, ERR_OPERATOR, "orphan.unknown", "no orphan %s is listed", id);
 	if (db_run(db,
-		"UPDATE orphan SET revocation = 'revoked', revoked_by = ?2"
-		" WHERE id = ?1 AND revocation = 'unrevoked'",
+		"UPDATE orphan SET revocation = 'revoked', revoked_by = ?2 WHERE id = ?1"
+		" AND revocation = 'unrevoked'",
 		DB_ARGS(db_text(id), db_text(by)), e) != 0)
 		return -1;
 	if (db_changes(db) == 0)

@@ -39,19 +39,17 @@ static int add_error(json_t *job, struct err *e)
 	return json_set_new(job, "error", error, e);
 }
 
+static const char job_query[] =
+    "SELECT job.number AS job, job.serial, unit.model, station, slot, profile, firmware,"
+    " lifecycle, work_order AS \"order\", ordinal, reuse, job.rework, status, resumed,"
+    " opened_at, ended_at, step, csr, spki, certificate, chain, readback, statement, cms, jws,"
+    " retry_at, error FROM job JOIN unit ON unit.serial = job.serial WHERE job.number = ?1";
+
 int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
 {
 	AUTO(json_t) *job = NULL;
 
-	if (db_row(db,
-		"SELECT job.number AS job, job.serial, unit.model, station, slot, profile, "
-		"firmware,"
-		" lifecycle, work_order AS \"order\", ordinal, reuse, job.rework, status, resumed,"
-		" opened_at, ended_at, step, csr, spki, certificate, chain, readback, statement, "
-		"cms, jws,"
-		" retry_at, error FROM job JOIN unit ON unit.serial = job.serial WHERE job.number "
-		"= ?1",
-		DB_ARGS(db_int(number)), &job, e) != 0)
+	if (db_row(db, job_query, DB_ARGS(db_int(number)), &job, e) != 0)
 		return -1;
 	if (job == NULL)
 		return err_set(e, ERR_RECORDS, "job.unknown", "there is no job %lld",
@@ -108,8 +106,8 @@ static int open_jobs_read(struct db *db, const char *station, json_t **ret, stru
 	if (jobs == NULL)
 		return err_nomem(e);
 	if (db_rows(db,
-		"SELECT number FROM job WHERE status IN ('open', 'parked')"
-		" AND (station = ?1 OR ?1 IS NULL) ORDER BY number",
+		"SELECT number FROM job WHERE status IN ('open', 'parked') AND (station = ?1 OR"
+		" ?1 IS NULL) ORDER BY number",
 		DB_ARGS(db_text(station)), &numbers, e) != 0)
 		return -1;
 	json_array_foreach(numbers, i, row)
@@ -141,11 +139,18 @@ int records_orphans(struct records *r, json_t **ret, struct err *e)
 
 	(void)pthread_mutex_lock(&r->reading);
 	rc = db_rows(&r->reader,
-	    "SELECT orphan.id, orphan.event, orphan.job, job.serial, orphan.attempt, "
-	    "orphan.csr,"
+	    "SELECT orphan.id, orphan.event, orphan.job, job.serial, orphan.attempt, orphan.csr,"
 	    " orphan.spki, orphan.certificate, orphan.number, orphan.reason, orphan.revocation,"
 	    " orphan.revoked_by FROM orphan JOIN job ON job.number = orphan.job"
-	    " ORDER BY orphan.event, orphan.job, orphan.attempt",
+	    /* Its unit may still come back, but what an answer that was lost issued never will. */
+	    " UNION ALL SELECT intent.csr, intent.event, intent.job, job.serial, intent.attempt,"
+	    " intent.csr, job.spki, NULL, NULL, 'possibly issued by attempt ' || intent.attempt ||"
+	    " ': no answer came; its unit still waits', 'unrevoked', NULL FROM intent JOIN job ON"
+	    " job.number = intent.job WHERE intent.kind = 'enrol' AND job.status IN ('open', "
+	    "'parked')"
+	    " AND intent.state IN ('open', 'possibly-issued') AND NOT EXISTS (SELECT 1 FROM "
+	    "certificate"
+	    " c WHERE c.job = intent.job AND c.attempt = intent.attempt) ORDER BY 2, 3, 5",
 	    DB_NONE, ret, e);
 	(void)pthread_mutex_unlock(&r->reading);
 	return rc;
@@ -158,9 +163,8 @@ int records_order(struct records *r, const char *id, json_t **ret, struct err *e
 
 	(void)pthread_mutex_lock(&r->reading);
 	rc = db_row(&r->reader,
-	    "SELECT quantity AS ordered, issued, orphaned + unasked AS orphaned, reserved FROM "
-	    "work_order"
-	    " WHERE id = ?1",
+	    "SELECT quantity AS ordered, issued, orphaned + unasked AS orphaned, reserved FROM"
+	    " work_order WHERE id = ?1",
 	    DB_ARGS(db_text(id)), &order, e);
 	(void)pthread_mutex_unlock(&r->reading);
 	if (rc != 0)
@@ -218,6 +222,11 @@ static int give_event(struct db_cursor *c,
 	return each(event, context, e);
 }
 
+static const char all_events[] =
+    "SELECT body, hash FROM event WHERE number > ?1 AND ?2 IS NULL ORDER BY number";
+static const char events_of_serial[] =
+    "SELECT body, hash FROM event WHERE number > ?1 AND serial = ?2 ORDER BY number";
+
 int records_events(struct records *r, const char *serial, int64_t after,
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e)
 {
@@ -226,12 +235,8 @@ int records_events(struct records *r, const char *serial, int64_t after,
 	bool row;
 
 	if (db_open(&db, r->path, DB_READ, e) != 0 ||
-	    db_query(&db,
-		serial != NULL ? "SELECT body, hash FROM event WHERE serial = ?1 AND number > ?2 "
-				 "ORDER BY number"
-			       : "SELECT body, hash FROM event WHERE ?1 IS NULL AND number > ?2 "
-				 "ORDER BY number",
-		DB_ARGS(db_text(serial), db_int(after)), &c, e) != 0)
+	    db_query(&db, serial != NULL ? events_of_serial : all_events,
+		DB_ARGS(db_int(after), db_text(serial)), &c, e) != 0)
 		return -1;
 	for (;;) {
 		if (db_next(&c, &row, e) != 0)

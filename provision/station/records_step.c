@@ -85,8 +85,8 @@ static int check_new_certificate(struct db *db, const json_t *job, const struct 
 	AUTO(json_t) *other = NULL;
 
 	if (db_row(db,
-		"SELECT job FROM certificate WHERE sha256 = ?1 OR (issuer = ?2 AND number = ?3)"
-		" OR job = ?4",
+		"SELECT job FROM certificate WHERE sha256 = ?1 OR (issuer = ?2"
+		" AND number = ?3) OR job = ?4",
 		DB_ARGS(db_text(c->sha256), db_text(c->issuer), db_text(c->number),
 		    db_int(job_number(job))),
 		&other, e) != 0)
@@ -107,15 +107,15 @@ static int apply_enrol(struct db *db, const struct event *ev, const json_t *job,
 	if (read_issued(db, ev, job, &c, e) != 0 || check_new_certificate(db, job, &c, e) != 0)
 		return -1;
 	if (db_run(db,
-		"INSERT INTO certificate (sha256, job, attempt, number, issuer, spki, profile, "
-		"state)"
-		" SELECT ?1, number, ?3, ?4, ?5, ?6, profile, 'issued' FROM job WHERE number = ?2",
+		"INSERT INTO certificate (sha256, job, attempt, number, issuer, spki,"
+		" profile, state) SELECT ?1, number, ?3, ?4, ?5, ?6, profile, 'issued'"
+		" FROM job WHERE number = ?2",
 		DB_ARGS(db_text(c.sha256), db_int(job_number(job)), db_int(c.attempt),
 		    db_text(c.number), db_text(c.issuer), db_text(c.spki)),
 		e) != 0 ||
 	    db_run(db,
-		"UPDATE intent SET state = 'done' WHERE job = ?1 AND kind = 'enrol' AND attempt = "
-		"?2",
+		"UPDATE intent SET state = 'done' WHERE job = ?1 AND kind = 'enrol'"
+		" AND attempt = ?2",
 		DB_ARGS(db_int(job_number(job)), db_int(c.attempt)), e) != 0 ||
 	    db_run(db,
 		"UPDATE job SET certificate = ?2, chain = ?3, retry_at = NULL WHERE number = ?1",
@@ -137,8 +137,8 @@ static int apply_readback(struct db *db, const struct event *ev, const json_t *j
 		    "what was read back is not the certificate of job %lld",
 		    (long long)job_number(job));
 	return db_run(db,
-	    "UPDATE job SET readback = ?2, proof = NULL, statement = NULL, cms = NULL, jws = NULL"
-	    " WHERE number = ?1",
+	    "UPDATE job SET readback = ?2, proof = NULL, statement = NULL, cms = NULL,"
+	    " jws = NULL WHERE number = ?1",
 	    DB_ARGS(db_int(job_number(job)), db_text(certificate)), e);
 }
 
@@ -169,8 +169,9 @@ static int apply_prove(struct db *db, const struct event *ev, const json_t *job,
 		    "this nonce has served job %lld already",
 		    (long long)json_opt_int(used, "job", 0));
 	if (db_run(db,
-		"INSERT INTO proof (event, job, nonce, scheme, preimage, signature, certificate)"
-		" SELECT ?1, number, ?3, ?4, ?5, ?6, readback FROM job WHERE number = ?2",
+		"INSERT INTO proof (event, job, nonce, scheme, preimage, signature,"
+		" certificate) SELECT ?1, number, ?3, ?4, ?5, ?6, readback FROM job"
+		" WHERE number = ?2",
 		DB_ARGS(db_int(ev->number), db_int(job_number(job)), db_text(nonce),
 		    db_text(scheme), db_text(preimage), db_text(signature)),
 		e) != 0)
@@ -185,8 +186,8 @@ static int apply_seal(struct db *db, const struct event *ev, const json_t *job, 
 {
 	(void)ev;
 	return job_run(db, job,
-	    "UPDATE job SET proof = NULL, statement = NULL, cms = NULL, jws = NULL WHERE number = "
-	    "?1",
+	    "UPDATE job SET proof = NULL, statement = NULL, cms = NULL, jws = NULL"
+	    " WHERE number = ?1",
 	    e);
 }
 

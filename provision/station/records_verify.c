@@ -67,12 +67,11 @@ static int count_all(struct db *db, int64_t events, json_t **ret, struct err *e)
 	AUTO(json_t) *counts = NULL;
 
 	if (db_row(db,
-		"SELECT (SELECT count(*) FROM unit) AS units,"
-		" (SELECT count(*) FROM unit WHERE passed IS NOT NULL AND scrapped IS NULL) AS "
-		"passed,"
-		" (SELECT count(*) FROM certificate) AS certificates,"
-		" (SELECT count(*) FROM orphan) AS orphans,"
-		" (SELECT count(DISTINCT station) FROM event) AS stations",
+		"SELECT (SELECT count(*) FROM unit) AS units, (SELECT count(*) FROM unit"
+		" WHERE passed IS NOT NULL AND scrapped IS NULL) AS passed,"
+		" (SELECT count(*) FROM certificate) AS certificates, (SELECT count(*)"
+		" FROM orphan) AS orphans, (SELECT count(DISTINCT station)"
+		" FROM event) AS stations",
 		DB_NONE, &counts, e) != 0 ||
 	    json_set_int(counts, "events", events, e) != 0)
 		return -1;

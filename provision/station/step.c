@@ -40,7 +40,7 @@ const struct step steps[] = {
 	    .ask = ask_keygen, .judge = judge_keygen },
 	{ .id = STEP_REQUEST, .who = WHO_DEVICE, .tries = 2, .ask = ask_request, .judge = judge_request },
 	{ .id = STEP_ENROL, .who = WHO_CA, .skip = skip_enrol, .intend = intend_enrol, .ask = ask_enrol,
-	    .judge = judge_enrol },
+	    .unanswered = enrol_unanswered, .judge = judge_enrol },
 	{ .id = STEP_IDENTIFY, .who = WHO_DEVICE, .tries = 2, .ask = ask_identify,
 	    .judge = judge_same_unit },
 	{ .id = STEP_INSTALL, .who = WHO_DEVICE, .tries = 2, .ask = ask_install, .judge = judge_install },

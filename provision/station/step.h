@@ -16,6 +16,9 @@ struct step {
 	void (*intended)(struct job *j, const struct record *r);
 	/* The question; NULL with e where it can not be made. NULL member: nobody is asked. */
 	json_t *(*ask)(struct job *j, struct err *e);
+	/* What it means that whoever was asked died or did not answer in time: an answer to be judged
+	 * (NULL with e for none). NULL member: the error it is. */
+	json_t *(*unanswered)(struct job *j, const struct err *why, struct err *e);
 	/*
 	 * Judges the answer on raw evidence (NULL where nobody is asked). What it puts into r->body is
 	 * durable before the verdict takes effect; without a body nothing is recorded. An event "step" gets its

@@ -11,6 +11,7 @@ typedef enum verdict step_judge(
 
 step_ask ask_identify, ask_keygen, ask_request, ask_install, ask_readback, ask_prove, ask_seal;
 step_ask ask_enrol, ask_attest;
+json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e);
 step_intend intend_keygen, intend_enrol, intend_seal, intend_attest;
 step_judge judge_identity, judge_same_unit, judge_claim, judge_keygen, judge_request, judge_enrol;
 step_judge judge_install, judge_stored, judge_possession, judge_seal, judge_attestation, judge_finish;

@@ -31,6 +31,17 @@ json_t *ask_enrol(struct job *j, struct err *e)
 	return json_set_bytes(r, "csr", j->csr.data, j->csr.len, e) == 0 ? steal(&r) : NULL;
 }
 
+/* The CSR may have been sent: only the CA knows. */
+json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e)
+{
+	json_t *answer = json_pack("{s:s, s:s}", "outcome", "unknown", "message", why->message);
+
+	(void)j;
+	if (answer == NULL)
+		(void)err_nomem(e);
+	return answer;
+}
+
 static int read_others(const json_t *answer, X509_STACK **ret, struct err *e)
 {
 	const json_t *list = json_object_get(answer, "others");

@@ -105,8 +105,8 @@ int attachment_start(const struct twin_family *family, const struct twin_config 
 		run(family, config, link, ends[1], parent);
 	}
 	(void)close(ends[1]); /* the child's */
-	rc = pid < 0 ? err_errno(e, ERR_CONFIG, "twin.start", "starting a device") :
-		       await(ends[0], pid, config->serial, e);
+	rc = pid < 0 ? err_errno(e, ERR_CONFIG, "twin.start", "starting a device")
+		     : await(ends[0], pid, config->serial, e);
 	(void)close(ends[0]); /* only read */
 	if (rc == 0)
 		*ret = pid;

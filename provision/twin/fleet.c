@@ -49,7 +49,8 @@ static int open_slots(struct fleet *f, struct err *e)
 		}
 		/* of a run that was killed */
 		if (unlink(f->slots[i].port) != 0 && errno != ENOENT)
-			return err_errno(e, ERR_CONFIG, "twin.port", "removing %s", f->slots[i].port);
+			return err_errno(e, ERR_CONFIG, "twin.port", "removing %s",
+			    f->slots[i].port);
 	}
 	return 0;
 }
@@ -95,8 +96,7 @@ void fleet_close(struct fleet *f)
 	free(f->dir);
 }
 
-static int find_slot(
-    const struct fleet *f, int64_t slot, struct fleet_slot **ret, struct err *e)
+static int find_slot(const struct fleet *f, int64_t slot, struct fleet_slot **ret, struct err *e)
 {
 	if (slot < 1 || slot > f->options->slots)
 		return err_set(e, ERR_CONFIG, "twin.slot", "there is no slot %" PRId64, slot);
@@ -143,12 +143,14 @@ static int plug(struct fleet *f, struct fleet_slot *s, size_t device, struct err
 	const struct options *o = f->options;
 	const char *fault = fault_of(f, device);
 	AUTO_STRUCT(buf) path = { 0 };
-	struct twin_config config = { .model = o->model, .variant = o->variant,
-		.keygen_ms = o->keygen_ms, .baud = o->baud, .seed = device_seed(f, device) };
+	struct twin_config config = { .model = o->model,
+		.variant = o->variant,
+		.keygen_ms = o->keygen_ms,
+		.baud = o->baud,
+		.seed = device_seed(f, device) };
 
 	if (buf_printf(&path, e, "%s/device/%s", f->dir, f->devices[device].serial) != 0 ||
-	    (config.folder = buf_str(&path, e)) == NULL ||
-	    file_mkdir(config.folder, 0755, e) != 0)
+	    (config.folder = buf_str(&path, e)) == NULL || file_mkdir(config.folder, 0755, e) != 0)
 		return -1;
 	config.serial = claimed_serial(f, device, fault);
 	config.fault = is_duplicate(fault) ? NULL : fault;
@@ -200,7 +202,8 @@ int fleet_plug(struct fleet *f, int64_t slot, const char *serial, struct err *e)
 		if (strcmp(f->devices[i].serial, serial) != 0)
 			continue;
 		if (is_plugged(f, i))
-			return err_set(e, ERR_CONFIG, "twin.serial", "%s is plugged already", serial);
+			return err_set(e, ERR_CONFIG, "twin.serial", "%s is plugged already",
+			    serial);
 		return plug(f, s, i, e);
 	}
 	return err_set(e, ERR_CONFIG, "twin.serial", "there is no device %s", serial);

@@ -14,9 +14,9 @@ struct fleet_device {
 };
 
 struct fleet_slot {
-	pid_t pid;      /* of the process that serves the device; 0: empty */
-	size_t device;  /* index, where pid is not 0 */
-	char *port;     /* absolute path of the link */
+	pid_t pid;     /* of the process that serves the device; 0: empty */
+	size_t device; /* index, where pid is not 0 */
+	char *port;    /* absolute path of the link */
 };
 
 struct fleet {
@@ -35,12 +35,11 @@ OWNED_STRUCT(fleet, fleet_close)
 /* Slots count from 1. Errors of all: CONFIG "twin.slot", "twin.serial". */
 
 /* Plugs the next device that was never plugged; *ret_serial is NULL where all were. */
-must_check int fleet_plug_next(
-    struct fleet *f, int64_t slot, const char **ret_serial, struct err *e);
+must_check int fleet_plug_next(struct fleet *f, int64_t slot, const char **ret_serial,
+    struct err *e);
 must_check int fleet_plug(struct fleet *f, int64_t slot, const char *serial, struct err *e);
 /* *ret_serial is NULL where the slot was empty. */
-must_check int fleet_unplug(
-    struct fleet *f, int64_t slot, const char **ret_serial, struct err *e);
+must_check int fleet_unplug(struct fleet *f, int64_t slot, const char **ret_serial, struct err *e);
 
 /* Reaps processes that ended by themselves: their slots are empty then. */
 void fleet_reap(struct fleet *f);

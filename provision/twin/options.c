@@ -50,14 +50,15 @@ static void print_list(FILE *out, const char *what, const char *const list[])
 
 void options_usage(FILE *out)
 {
-	fputs("usage: kiln-twin --family F --dir DIR --slots S --devices N --model M --serial FIRST\n"
-	      "                 [--variant V] [--keygen-ms MS] [--baud B] [--seed N]\n"
-	      "                 [--fault NAME[:STEP][@K]]...\n"
-	      "Emulates N devices, S of them plugged at a time: DIR/port/1..S link to their ttys,\n"
-	      "DIR/device/SERIAL keeps what each remembers. Commands (swap, unplug, plug, list) are\n"
-	      "JSON lines on descriptor 3, if that is a socket, else on standard input.\n"
-	      "A fault is every device's, or the K-th one's; without a step the seed picks one.\n"
-	      "Families:\n",
+	fputs(
+	    "usage: kiln-twin --family F --dir DIR --slots S --devices N --model M --serial FIRST\n"
+	    "                 [--variant V] [--keygen-ms MS] [--baud B] [--seed N]\n"
+	    "                 [--fault NAME[:STEP][@K]]...\n"
+	    "Emulates N devices, S of them plugged at a time: DIR/port/1..S link to their ttys,\n"
+	    "DIR/device/SERIAL keeps what each remembers. Commands (swap, unplug, plug, list) are\n"
+	    "JSON lines on descriptor 3, if that is a socket, else on standard input.\n"
+	    "A fault is every device's, or the K-th one's; without a step the seed picks one.\n"
+	    "Families:\n",
 	    out);
 	for (size_t i = 0; twin_at(i) != NULL; i++) {
 		fprintf(out, "  %s\n", twin_at(i)->name);
@@ -74,8 +75,8 @@ static bool is_listed(const char *name, size_t len, const char *const list[])
 	return false;
 }
 
-static int parse_number(
-    const char *name, const char *text, int64_t min, int64_t max, int64_t *ret, struct err *e)
+static int parse_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *ret,
+    struct err *e)
 {
 	char *end;
 	int64_t value;
@@ -96,11 +97,12 @@ static int check_text(const char *name, const char *text, struct err *e)
 
 	if (len == 0 || len > IDENTITY_MAX || text[0] == '.' || strchr(text, '/') != NULL)
 		return err_set(e, ERR_CONFIG, "usage",
-		    "--%s \"%s\" must have 1 to %d characters, no '/', and no '.' first", name, text,
-		    IDENTITY_MAX);
+		    "--%s \"%s\" must have 1 to %d characters, no '/', and no '.' first", name,
+		    text, IDENTITY_MAX);
 	for (; *text != '\0'; text++)
 		if (*text < 0x20 || *text > 0x7e)
-			return err_set(e, ERR_CONFIG, "usage", "--%s must be printable ASCII", name);
+			return err_set(e, ERR_CONFIG, "usage", "--%s must be printable ASCII",
+			    name);
 	return 0;
 }
 
@@ -192,8 +194,7 @@ static int check(const struct options *o, struct err *e)
 	    o->slots == 0 || o->devices == 0)
 		return err_set(e, ERR_CONFIG, "usage",
 		    "--family, --dir, --slots, --devices, --model and --serial are needed");
-	if (o->variant != NULL &&
-	    !is_listed(o->variant, strlen(o->variant), o->family->variants))
+	if (o->variant != NULL && !is_listed(o->variant, strlen(o->variant), o->family->variants))
 		return err_set(e, ERR_CONFIG, "usage", "family %s has no variant \"%s\"",
 		    o->family->name, o->variant);
 	if (check_faults(o, e) != 0)

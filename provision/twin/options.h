@@ -32,8 +32,8 @@ must_check int options_parse(struct options *ret, int argc, char *const argv[], 
 const char *options_fault_of(const struct options *o, int64_t device);
 
 /* The n-th serial (from 1): first counts up in its trailing digits, width kept. CONFIG "usage". */
-must_check int options_serial(
-    const struct options *o, int64_t device, char *ret, size_t size, struct err *e);
+must_check int options_serial(const struct options *o, int64_t device, char *ret, size_t size,
+    struct err *e);
 
 void options_usage(FILE *out);
 

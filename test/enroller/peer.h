@@ -27,6 +27,7 @@
 struct peer_seen {
 	int connections; /* accepted sockets */
 	int handshakes;  /* that succeeded */
+	int resumed;     /* that continued an earlier session */
 	int heads;       /* request heads that came whole */
 	int requests;    /* requests whose body came whole too */
 	int posts;       /* heads that were POSTs */
@@ -179,10 +180,10 @@ static inline SSL_CTX *peer_context(const struct peer_setup *setup)
 	SSL_CTX_set_security_level(ctx, setup->max_version == TLS1_1_VERSION ? 0 : 1);
 	SSL_CTX_set_min_proto_version(ctx, setup->min_version);
 	SSL_CTX_set_max_proto_version(ctx, setup->max_version);
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"peer", 4);
 	if (setup->client_ca != NULL) {
 		X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), setup->client_ca);
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-		SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"peer", 4);
 	}
 	return ctx;
 }
@@ -204,6 +205,7 @@ static inline void peer_connection(SSL_CTX *ctx, int fd, const struct peer_setup
 	SSL_set_fd(ssl, fd);
 	if (SSL_accept(ssl) == 1) {
 		seen->handshakes++;
+		seen->resumed += SSL_session_reused(ssl);
 		setup->serve(ssl, seen, n);
 		SSL_shutdown(ssl);
 	} else {

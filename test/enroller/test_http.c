@@ -147,9 +147,9 @@ static void post_once_though_it_dies(int version, int rounds)
 		assert_false(a.answered);
 		assert_int_equal(a.posts, 1);
 		assert_true(a.why.code[0] != '\0');
-		assert_int_equal(p.seen->connections, i); /* the dead one was the kept-alive one */
 		assert_int_equal(p.seen->heads, 2 * i);
 		assert_int_equal(p.seen->requests, 2 * i);
+		assert_int_equal(p.seen->connections, i); /* the dead one was the kept-alive one */
 	}
 	peer_stop(&p);
 }
@@ -221,6 +221,7 @@ static void does_not_use_a_connection_that_was_closed(void **state)
 			assert_int_equal(p.seen->requests, i);
 			peer_wait_closed(&p);
 		}
+		assert_int_equal(p.seen->resumed, 0); /* each connection proved our key anew */
 		peer_stop(&p);
 	}
 }

@@ -31,19 +31,27 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* As serve() does it. request is taken over. */
-static int call(json_t *request, json_t **ret_ok, struct err *e)
+static int run(const json_t *request, json_t **ret_ok, struct err *e)
 {
-	AUTO(json_t) *owned = request;
 	const char *name = json_opt_str(request, "do", "");
 
-	assert_non_null(request);
 	*ret_ok = json_object();
 	for (size_t i = 0; i < hsm_admin_call_count; i++)
 		if (strcmp(hsm_admin_calls[i].name, name) == 0)
 			return hsm_admin_calls[i].run(NULL, request, *ret_ok, e);
 	fail_msg("no call %s", name);
 	return -1;
+}
+
+/* As serve() does it. request is taken over. */
+static int call(json_t *request, json_t **ret_ok, struct err *e)
+{
+	int rc;
+
+	assert_non_null(request);
+	rc = run(request, ret_ok, e);
+	json_decref(request);
+	return rc;
 }
 
 static json_t *request(const char *name, const char *token)

@@ -8,6 +8,7 @@
 #include "driver.h"
 #include "mctp.h"
 #include "spdm/check_options.h"
+#include "spdm/connection.h"
 #include "spdm/spdm.h"
 #include "testing.h"
 
@@ -280,6 +281,30 @@ RIG_FN struct device *rig_open(struct rig *r, const struct profile *p, int64_t m
 
 	assert_ok(driver->open(&d, &base, &e), &e);
 	return d;
+}
+
+/* A connection over the rig. */
+struct rig_side {
+	struct profile *profile;
+	struct spdm_options options;
+	struct spdm_connection c;
+};
+
+RIG_FN void rig_side_open(struct rig_side *s, struct rig *r, const char *section, int64_t ms)
+{
+	struct err e = { 0 };
+
+	s->profile = rig_profile(section, "EC:P-256", "reuse");
+	assert_ok(spdm_options_read(s->profile, &s->options, &e), &e);
+	spdm_connection_init(&s->c, &s->options, &r->base, 115200);
+	s->c.peer.deadline = clock_now_ms() + ms;
+}
+
+RIG_FN void rig_side_close(struct rig_side *s, struct rig *r)
+{
+	spdm_connection_free(&s->c);
+	profile_free(s->profile);
+	rig_done(r);
 }
 
 #endif

@@ -34,13 +34,17 @@ static inline void kit_boot(struct kit *k)
 	assert_ok(twin_device_boot(&k->device, &k->config, &e), &e);
 }
 
-static inline void kit_open_seeded(
-    struct kit *k, const char *variant, const char *fault, uint64_t seed)
+static inline void kit_open_seeded(struct kit *k, const char *variant, const char *fault,
+    uint64_t seed)
 {
 	memset(k, 0, sizeof(*k));
 	k->folder = testing_folder();
-	k->config = (struct twin_config){ .serial = "IP30000001", .model = "IP3-A",
-		.folder = k->folder, .variant = variant, .fault = fault, .seed = seed };
+	k->config = (struct twin_config){ .serial = "IP30000001",
+		.model = "IP3-A",
+		.folder = k->folder,
+		.variant = variant,
+		.fault = fault,
+		.seed = seed };
 	kit_boot(k);
 }
 
@@ -66,7 +70,7 @@ static inline void kit_reboot(struct kit *k)
 	kit_boot(k);
 }
 
-/* Says a message; the answer lives until the kit closes. */
+/* Says a message; the answer lives until the log begins again (kit_connect). */
 static inline const struct buf *kit_ask(struct kit *k, const void *request, size_t len)
 {
 	struct twin_answer a = { 0 };
@@ -76,6 +80,7 @@ static inline const struct buf *kit_ask(struct kit *k, const void *request, size
 	assert_ok(buf_set(&k->requests[k->count], request, len, &e), &e);
 	assert_ok(twin_device_answer(&k->device, &k->requests[k->count], k->now_ms, &a, &e), &e);
 	k->work_ms = a.after_ms;
+	buf_free(&k->answers[k->count]);
 	k->answers[k->count] = a.message;
 	return &k->answers[k->count++];
 }
@@ -126,7 +131,8 @@ static inline void kit_connect(struct kit *k, const char *version, bool multi_ke
 
 	k->count = 0;
 	(void)kit_expect_code(k, "10840000", SPDM_VERSION);
-	(void)snprintf(request, sizeof(request), "%se1000000000000000000000012000000120000", version);
+	(void)snprintf(request, sizeof(request), "%se1000000000000000000000012000000120000",
+	    version);
 	(void)kit_expect_code(k, request, SPDM_CAPABILITIES);
 	(void)snprintf(request, sizeof(request), "%se30000200001%02x%02x000000%02x%038d", version,
 	    multi_key ? 0x12 : 0x02, p384 ? 0x80 : 0x10, p384 ? 2 : 1, 0);
@@ -160,8 +166,8 @@ static inline void kit_add_extension(X509 *cert, int nid, const char *value)
 }
 
 /* issuer NULL: self-signed. */
-static inline X509 *kit_issue(
-    const char *name, EVP_PKEY *key, bool ca, const X509 *issuer, EVP_PKEY *issuer_key)
+static inline X509 *kit_issue(const char *name, EVP_PKEY *key, bool ca, const X509 *issuer,
+    EVP_PKEY *issuer_key)
 {
 	X509 *cert = X509_new();
 	X509_NAME *subject = X509_get_subject_name(cert);
@@ -173,13 +179,14 @@ static inline X509 *kit_issue(
 	assert_int_equal(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
 			     (const unsigned char *)name, -1, -1, 0),
 	    1);
-	assert_int_equal(
-	    X509_set_issuer_name(cert, issuer != NULL ? X509_get_subject_name(issuer) : subject), 1);
+	assert_int_equal(X509_set_issuer_name(cert,
+			     issuer != NULL ? X509_get_subject_name(issuer) : subject),
+	    1);
 	assert_int_equal(X509_set_pubkey(cert, key), 1);
-	kit_add_extension(
-	    cert, NID_basic_constraints, ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-	kit_add_extension(
-	    cert, NID_key_usage, ca ? "critical,keyCertSign" : "critical,digitalSignature");
+	kit_add_extension(cert, NID_basic_constraints,
+	    ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+	kit_add_extension(cert, NID_key_usage,
+	    ca ? "critical,keyCertSign" : "critical,digitalSignature");
 	assert_true(X509_sign(cert, issuer_key, EVP_sha256()) > 0);
 	return cert;
 }
@@ -203,8 +210,7 @@ static inline void kit_ca_close(struct kit_ca *ca)
 }
 
 /* The chain structure as the specification has it. */
-static inline void kit_add_chain(
-    X509 *const certs[], size_t count, bool sha384, struct buf *ret)
+static inline void kit_add_chain(X509 *const certs[], size_t count, bool sha384, struct buf *ret)
 {
 	struct buf ders = { 0 };
 	struct err e = { 0 };
@@ -226,8 +232,8 @@ static inline void kit_add_chain(
 }
 
 /* root, issuing, and a leaf over key. */
-static inline void kit_add_chain_over(
-    const struct kit_ca *ca, EVP_PKEY *key, bool sha384, struct buf *ret)
+static inline void kit_add_chain_over(const struct kit_ca *ca, EVP_PKEY *key, bool sha384,
+    struct buf *ret)
 {
 	X509 *leaf = kit_issue("a device of this test, with a name of some length", key, false,
 	    ca->issuing, ca->issuing_key);
@@ -238,8 +244,8 @@ static inline void kit_add_chain_over(
 }
 
 /* head: the four bytes of SET_CERTIFICATE in hex. */
-static inline const struct buf *kit_set_certificate(
-    struct kit *k, const char *head, const struct buf *chain)
+static inline const struct buf *kit_set_certificate(struct kit *k, const char *head,
+    const struct buf *chain)
 {
 	struct buf request = { 0 };
 	const struct buf *answer;
@@ -262,7 +268,8 @@ static inline X509_REQ *kit_csr(const struct buf *answer)
 	assert_true(answer->len > 8);
 	assert_int_equal(get_u16le(answer->data + 4), answer->len - 8);
 	assert_int_equal(get_u16le(answer->data + 6), 0);
-	assert_ok(x509_parse_request(answer->data + 8, answer->len - 8, &request, ERR_DEVICE, &e), &e);
+	assert_ok(x509_parse_request(answer->data + 8, answer->len - 8, &request, ERR_DEVICE, &e),
+	    &e);
 	assert_int_equal(X509_REQ_verify(request, X509_REQ_get0_pubkey(request)), 1);
 	return request;
 }
@@ -297,9 +304,8 @@ static inline void kit_add_log(const struct kit *k, size_t from, size_t to, stru
 }
 
 /* prefix || hash of the transcript; context with its zeros in front is 36 characters. */
-static inline void kit_signed_message(
-    const char *version, const char *context, bool sha384, const struct buf *transcript,
-    struct buf *ret)
+static inline void kit_signed_message(const char *version, const char *context, bool sha384,
+    const struct buf *transcript, struct buf *ret)
 {
 	uint8_t zeros[36] = { 0 };
 	uint8_t digest[48];
@@ -317,8 +323,8 @@ static inline void kit_signed_message(
 }
 
 /* r || s at the end of the answer verifies over message under key. */
-static inline bool kit_verify(
-    EVP_PKEY *key, bool p384, const struct buf *message, const uint8_t *signature)
+static inline bool kit_verify(EVP_PKEY *key, bool p384, const struct buf *message,
+    const uint8_t *signature)
 {
 	int width = p384 ? 48 : 32;
 	ECDSA_SIG *sig = ECDSA_SIG_new();
@@ -331,8 +337,8 @@ static inline bool kit_verify(
 	    1);
 	len = i2d_ECDSA_SIG(sig, &der);
 	assert_true(len > 0);
-	assert_int_equal(EVP_DigestVerifyInit_ex(
-			     context, NULL, p384 ? "SHA384" : "SHA256", NULL, NULL, key, NULL),
+	assert_int_equal(EVP_DigestVerifyInit_ex(context, NULL, p384 ? "SHA384" : "SHA256", NULL,
+			     NULL, key, NULL),
 	    1);
 	rc = EVP_DigestVerify(context, der, (size_t)len, message->data, message->len);
 	ECDSA_SIG_free(sig);
@@ -345,8 +351,8 @@ static inline bool kit_verify(
  * The last log entry is signed: over the entries 0..2 (A), then b_from..b_to (none where b_from is
  * 0), then itself without its signature.
  */
-static inline bool kit_last_verifies(
-    const struct kit *k, const char *context, EVP_PKEY *key, bool p384, size_t b_from, size_t b_to)
+static inline bool kit_last_verifies(const struct kit *k, const char *context, EVP_PKEY *key,
+    bool p384, size_t b_from, size_t b_to)
 {
 	const struct buf *request = &k->requests[k->count - 1];
 	const struct buf *answer = &k->answers[k->count - 1];

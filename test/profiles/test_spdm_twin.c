@@ -27,11 +27,23 @@ static void test_setup_of_13(void **state)
 
 	(void)state;
 	kit_open(&k, NULL, NULL);
-	kit_expect(&k, "10840000", "10040000" "0002" "00120013");
+	kit_expect(&k, "10840000",
+	    "10040000"
+	    "0002"
+	    "00120013");
 	kit_expect(&k, "13e1000000000000000000000012000000120000",
-	    "13610000" "00140000" "16001838" "00120000" "00120000");
+	    "13610000"
+	    "00140000"
+	    "16001838"
+	    "00120000"
+	    "00120000");
 	kit_expect(&k, "13e3000020000112100000000100000000000000000000000000000000000000",
-	    "13630000" "24000102" "02000000" "10000000" "01000000" "00000000000000000000000000000000");
+	    "13630000"
+	    "24000102"
+	    "02000000"
+	    "10000000"
+	    "01000000"
+	    "00000000000000000000000000000000");
 	kit_close(&k);
 }
 
@@ -43,7 +55,11 @@ static void test_12_shows_no_newer_flags(void **state)
 	kit_open(&k, "1.3", NULL);
 	(void)kit_expect_code(&k, "10840000", SPDM_VERSION);
 	kit_expect(&k, "12e1000000000000000000000012000000120000",
-	    "12610000" "00140000" "16001800" "00120000" "00120000");
+	    "12610000"
+	    "00140000"
+	    "16001800"
+	    "00120000"
+	    "00120000");
 	kit_close(&k);
 }
 
@@ -56,7 +72,16 @@ static void test_new_device_has_nothing(void **state)
 	kit_connect(&k, "13", true, false);
 	kit_expect(&k, "13810000", "13010100");
 	kit_expect(&k, "1382000000000004", "137f0100");
-	kit_expect(&k, "13fc000001", "137c0000" "0201" "1f00" "0600" "0000" "18000000" "00000000" "0000" "00");
+	kit_expect(&k, "13fc000001",
+	    "137c0000"
+	    "0201"
+	    "1f00"
+	    "0600"
+	    "0000"
+	    "18000000"
+	    "00000000"
+	    "0000"
+	    "00");
 	kit_expect(&k, "13ed010100000000", "137f0500");
 	kit_expect(&k, "13830000" KIT_NONCE KIT_CONTEXT, "137f0100");
 	kit_close(&k);
@@ -142,15 +167,16 @@ static void test_hash_follows_the_connection(void **state)
 	k.count = 0;
 	(void)kit_expect_code(&k, "10840000", SPDM_VERSION);
 	(void)kit_expect_code(&k, "13e1000000000000000000000012000000120000", SPDM_CAPABILITIES);
-	(void)kit_expect_code(
-	    &k, "13e3000020000112100000000200000000000000000000000000000000000000", SPDM_ALGORITHMS);
+	(void)kit_expect_code(&k,
+	    "13e3000020000112100000000200000000000000000000000000000000000000", SPDM_ALGORITHMS);
 	answer = kit_expect_code(&k, "138200000000ffff", SPDM_CERTIFICATE);
 	assert_int_equal(get_u16le(answer->data + 8), chain.len + 16);
 	p = chain.data + 36;
 	root = d2i_X509(NULL, &p, (long)chain.len - 36);
 	root_len = (size_t)(p - chain.data - 36);
-	assert_int_equal(
-	    EVP_Q_digest(NULL, "SHA384", NULL, chain.data + 36, root_len, digest, &len), 1);
+	assert_int_equal(EVP_Q_digest(NULL, "SHA384", NULL, chain.data + 36, root_len, digest,
+			     &len),
+	    1);
 	assert_memory_equal(answer->data + 12, digest, 48);
 	X509_free(root);
 	buf_free(&chain);
@@ -188,8 +214,8 @@ static void test_p384_refuses_p256(void **state)
 	kit_open(&k, "p384", NULL);
 	(void)kit_expect_code(&k, "10840000", SPDM_VERSION);
 	(void)kit_expect_code(&k, "13e1000000000000000000000012000000120000", SPDM_CAPABILITIES);
-	kit_expect(
-	    &k, "13e3000020000112100000000100000000000000000000000000000000000000", "137f0100");
+	kit_expect(&k, "13e3000020000112100000000100000000000000000000000000000000000000",
+	    "137f0100");
 	kit_close(&k);
 }
 
@@ -240,8 +266,8 @@ static void test_reset_13(void **state)
 	kit_reboot(&k);
 	kit_connect(&k, "13", true, false);
 	(void)kit_expect_code(&k, "13810000", SPDM_DIGESTS);
-	assert_memory_equal(
-	    kit_expect_code(&k, "138200000000ffff", SPDM_CERTIFICATE)->data + 8, chain.data, chain.len);
+	assert_memory_equal(kit_expect_code(&k, "138200000000ffff", SPDM_CERTIFICATE)->data + 8,
+	    chain.data, chain.len);
 	buf_free(&chain);
 	kit_close(&k);
 }

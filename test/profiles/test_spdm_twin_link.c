@@ -69,10 +69,9 @@ static void test_captured_frames(void **state)
 
 	(void)state;
 	assert_true(json_array_size(json_object_get(flow, "frames")) > 50);
-	json_array_foreach (json_object_get(flow, "frames"), i, item)
-		check_frame(item);
-	json_array_foreach (json_object_get(edges, "fcs_with_flag_or_escape_byte"), i, item)
-		check_frame(item);
+	json_array_foreach(json_object_get(flow, "frames"), i, item) check_frame(item);
+	json_array_foreach(json_object_get(edges, "fcs_with_flag_or_escape_byte"), i, item)
+	    check_frame(item);
 	json_decref(flow);
 	json_decref(edges);
 }
@@ -85,7 +84,8 @@ static void test_resynchronises(void **state)
 	size_t i;
 
 	(void)state;
-	json_array_foreach (json_object_get(edges, "resync"), i, item) {
+	json_array_foreach(json_object_get(edges, "resync"), i, item)
+	{
 		struct twin_serial t = { 0 };
 
 		assert_int_equal(feed_hex(&t, text(item, "before")), 0);
@@ -99,8 +99,8 @@ static void test_shared_flag(void **state)
 	struct twin_serial t = { 0 };
 
 	(void)state;
-	assert_int_equal(
-	    feed_hex(&t, "7e0109010908c9051084000077de7e0109010908c9051084000077de7e"), 2);
+	assert_int_equal(feed_hex(&t, "7e0109010908c9051084000077de7e0109010908c9051084000077de7e"),
+	    2);
 }
 
 static void test_refuses_frames(void **state)
@@ -164,8 +164,7 @@ static void answer_whole(struct wire *w, const struct twin_origin *from)
 	if (w->message.data[0] == TWIN_MCTP_SPDM)
 		testing_hex("0510040000000500100011001200130014", &answer);
 	else
-		assert_ok(twin_mctp_control(
-			      &w->mctp, w->message.data, w->message.len, &answer, &e),
+		assert_ok(twin_mctp_control(&w->mctp, w->message.data, w->message.len, &answer, &e),
 		    &e);
 	if (answer.len > 0)
 		assert_ok(twin_mctp_split(&w->mctp, from, &answer, put, w, &e), &e);
@@ -180,8 +179,8 @@ static void say(struct wire *w, const char *hex)
 	bool whole;
 
 	testing_hex(hex, &packet);
-	assert_ok(
-	    twin_mctp_take(&w->mctp, packet.data, packet.len, &from, &w->message, &whole, &e), &e);
+	assert_ok(twin_mctp_take(&w->mctp, packet.data, packet.len, &from, &w->message, &whole, &e),
+	    &e);
 	if (whole)
 		answer_whole(w, &from);
 	buf_free(&packet);
@@ -191,7 +190,8 @@ static void say(struct wire *w, const char *hex)
 static void forget_sequence(char *packet)
 {
 	if (strlen(packet) >= 8 && packet[6] >= 'c')
-		packet[6] = packet[6] == 'd' || packet[6] == 'e' || packet[6] == 'f' ? 'c' : packet[6];
+		packet[6] =
+		    packet[6] == 'd' || packet[6] == 'e' || packet[6] == 'f' ? 'c' : packet[6];
 }
 
 /* Cases in which the twin is another endpoint than the captured one. */
@@ -215,14 +215,15 @@ static void test_captured_packets(void **state)
 
 	(void)state;
 	wire_open(&w);
-	json_array_foreach (json_object_get(edges, "mctp"), i, item) {
+	json_array_foreach(json_object_get(edges, "mctp"), i, item)
+	{
 		const char *ours = our_answer(text(item, "case"));
 		const char *want = text(item, "answer_packet");
 		char copy[512];
 
 		w.answer[0] = '\0';
-		json_array_foreach (json_object_get(item, "packets"), n, packet)
-			say(&w, json_string_value(packet));
+		json_array_foreach(json_object_get(item, "packets"), n, packet)
+		    say(&w, json_string_value(packet));
 		if (ours != NULL)
 			want = ours;
 		(void)snprintf(copy, sizeof(copy), "%s", want != NULL ? want : "");

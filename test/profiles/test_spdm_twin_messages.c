@@ -33,20 +33,35 @@ static void test_key_pair_life(void **state)
 	open_connected(&k, NULL);
 	kit_expect(&k, "13fd0200010002000800000001", "137d0000");
 	kit_expect(&k, "13fc000001",
-	    "137c00000201" "1f0006000200" "1800000008000000" "1500" "01"
+	    "137c00000201"
+	    "1f0006000200"
+	    "1800000008000000"
+	    "1500"
+	    "01"
 	    "301306072a8648ce3d020106082a8648ce3d030107");
 	/* key only: in the slot, no model, no digest */
 	kit_expect(&k, "13810000",
-	    "13010101" "0000000000000000000000000000000000000000000000000000000000000000" "01000200");
+	    "13010101"
+	    "0000000000000000000000000000000000000000000000000000000000000000"
+	    "01000200");
 	kit_expect(&k, "13fd010001", "137f4400");
 	kit_expect(&k, "13fd0200010000000800000000", "137f4400");
 	kit_expect(&k, "13fd0000010000000000000000", "137d0000");
 	kit_expect(&k, "13fd0200010000000800000000", "137f4400"); /* there still is a key */
 	kit_expect(&k, "13fd010001", "137d0000");
-	kit_expect(&k, "13fc000001", "137c00000201" "1f0006000000" "1800000000000000" "0000" "00");
+	kit_expect(&k, "13fc000001",
+	    "137c00000201"
+	    "1f0006000000"
+	    "1800000000000000"
+	    "0000"
+	    "00");
 	kit_expect(&k, "13fd0200010000001000000000", "137d0000");
 	kit_expect(&k, "13fc000001",
-	    "137c00000201" "1f0006000600" "1800000010000000" "1200" "00"
+	    "137c00000201"
+	    "1f0006000600"
+	    "1800000010000000"
+	    "1200"
+	    "00"
 	    "301006072a8648ce3d020106052b81040022");
 	kit_close(&k);
 }
@@ -105,7 +120,8 @@ static void test_not_ready(void **state)
 	k.config.keygen_ms = 5000; /* beyond 2^20 us */
 	kit_connect(&k, "13", true, false);
 	answer = kit_expect_code(&k, "13fd0200010002000800000000", SPDM_ERROR);
-	kit_expect_bytes(answer, "137f42001" "0fd019a");
+	kit_expect_bytes(answer, "137f42001"
+				 "0fd019a");
 	assert_true(((int64_t)answer->data[7] << answer->data[4]) / 1000 >= 5000);
 	kit_expect(&k, "13fc000001", "137f0300");
 	kit_expect(&k, "13fffd02", "137f0100"); /* another token */
@@ -241,7 +257,8 @@ static void test_leaf_rules(void **state)
 	for (size_t i = 0; i < COUNT(rules); i++) {
 		X509 *leaf = bare_leaf(&k, rules[i].nid, rules[i].value);
 
-		expect_refused(&k, (X509 *const[]){ ca.root, ca.issuing, leaf }, 3, rules[i].answer);
+		expect_refused(&k, (X509 *const[]){ ca.root, ca.issuing, leaf }, 3,
+		    rules[i].answer);
 		X509_free(leaf);
 	}
 	kit_close(&k);
@@ -288,8 +305,7 @@ static void test_set_certificate_fields(void **state)
 	kit_make_key(&k, false);
 	kit_add_chain_over(&ca, key_of(&k), false, &chain);
 	for (size_t i = 0; i < COUNT(heads); i++)
-		kit_expect_bytes(
-		    kit_set_certificate(&k, heads[i].head, &chain), heads[i].answer);
+		kit_expect_bytes(kit_set_certificate(&k, heads[i].head, &chain), heads[i].answer);
 	kit_expect(&k, "13ee8000", "136e0000");
 	kit_expect(&k, "1382000000001000", "137f0100");
 	chain.data[4] ^= 1; /* RootHash */
@@ -334,7 +350,9 @@ static void test_certificate_portions(void **state)
 	(void)state;
 	kit_open(&k, NULL, NULL);
 	kit_provision(&k, &ca, &chain);
-	kit_expect(&k, "1382000100001000", "1302000100" "00ffff");
+	kit_expect(&k, "1382000100001000",
+	    "1302000100"
+	    "00ffff");
 	answer = kit_expect_code(&k, "1382000000000000", SPDM_CERTIFICATE);
 	assert_int_equal(answer->len, 8);
 	assert_int_equal(get_u16le(answer->data + 6), chain.len);
@@ -381,7 +399,10 @@ static void test_measurements(void **state)
 	answer = kit_expect_code(&k, "13e00000" KIT_CONTEXT, SPDM_MEASUREMENTS); /* 3 */
 	assert_memory_equal(answer->data + 2, "\x05\x00\x00\x00\x00\x00", 6);
 	answer = kit_expect_code(&k, "13e00010" KIT_CONTEXT, SPDM_MEASUREMENTS); /* 4 */
-	assert_memory_equal(answer->data + 2, "\x00\x00\x01\x0c\x00\x00\x10\x01\x08\x00\x86\x05\x00" "3.4.2", 18);
+	assert_memory_equal(answer->data + 2,
+	    "\x00\x00\x01\x0c\x00\x00\x10\x01\x08\x00\x86\x05\x00"
+	    "3.4.2",
+	    18);
 	(void)kit_expect_code(&k, "13e001ff" KIT_NONCE "00" KIT_CONTEXT, SPDM_MEASUREMENTS); /* 5 */
 	assert_true(kit_last_verifies(&k, KIT_MEASUREMENTS, key_of(&k), false, 3, 4));
 	kit_expect(&k, "13e00020" KIT_CONTEXT, "137f0100");
@@ -420,8 +441,8 @@ static void test_no_measurements_unless_negotiated(void **state)
 	kit_open(&k, NULL, NULL);
 	(void)kit_expect_code(&k, "10840000", SPDM_VERSION);
 	(void)kit_expect_code(&k, "13e1000000000000000000000012000000120000", SPDM_CAPABILITIES);
-	(void)kit_expect_code(
-	    &k, "13e3000020000000100000000100000000000000000000000000000000000000", SPDM_ALGORITHMS);
+	(void)kit_expect_code(&k,
+	    "13e3000020000000100000000100000000000000000000000000000000000000", SPDM_ALGORITHMS);
 	kit_expect(&k, "13e000ff" KIT_CONTEXT, "137f0400");
 	kit_close(&k);
 }

@@ -32,8 +32,8 @@ struct difference {
 	const char *answer;
 };
 
-static const char *expected(
-    const json_t *vector, size_t i, const struct difference *differences, size_t count)
+static const char *expected(const json_t *vector, size_t i, const struct difference *differences,
+    size_t count)
 {
 	for (size_t n = 0; n < count; n++)
 		if (differences[n].index == i)
@@ -52,7 +52,8 @@ static void replay(struct kit *k, const json_t *vector, size_t from, size_t to,
 
 		hex_encode(got->data, got->len <= 8 ? got->len : 4, head);
 		if (strncmp(head, want, strncmp(want + 2, "7f", 2) == 0 ? strlen(want) : 4) != 0)
-			fail_msg("message %zu %s: %s and not %s", i, message(vector, i), head, want);
+			fail_msg("message %zu %s: %s and not %s", i, message(vector, i), head,
+			    want);
 		if (k->count > KIT_LOG_MAX - 4)
 			fail_msg("the log is too short");
 	}
@@ -142,7 +143,8 @@ static void test_too_large(void **state)
 	kit_provision(&k, &ca, &chain);
 	k.count = 0;
 	replay(&k, vector, 0, 12, NULL, 0); /* the CSR's size is its own */
-	assert_int_equal(kit_ask_hex(&k, message(vector, 12))->data[2], SPDM_ERROR_RESPONSE_TOO_LARGE);
+	assert_int_equal(kit_ask_hex(&k, message(vector, 12))->data[2],
+	    SPDM_ERROR_RESPONSE_TOO_LARGE);
 	buf_free(&chain);
 	kit_close(&k);
 	kit_ca_close(&ca);
@@ -165,7 +167,8 @@ static void follow(struct twin_transcript *t, const json_t *vector, size_t i)
 	testing_hex(message(vector, i), &request);
 	testing_hex(message(vector, i + 1), &answer);
 	twin_transcript_arrive(t, request.data[1]);
-	json_array_foreach (signatures, n, s) {
+	json_array_foreach(signatures, n, s)
+	{
 		if ((size_t)json_integer_value(json_object_get(s, "request_index")) != i)
 			continue;
 		hex_member(s, "signature", &want);
@@ -243,8 +246,8 @@ static void test_signed_messages(void **state)
 		const char *hash = json_string_value(json_object_get(first, "hash"));
 		size_t n;
 
-		json_array_foreach (list, n, s)
-			check_signed_message(s, strstr(names[i], "p384") != NULL ? "none" : hash);
+		json_array_foreach(list, n, s)
+		    check_signed_message(s, strstr(names[i], "p384") != NULL ? "none" : hash);
 		json_decref(vector);
 	}
 }

@@ -196,6 +196,29 @@ static void a_position_is_attested_once_also_across_restarts(void **state)
 	assert_int_equal(count_in(s->state, PKI_DIGEST), 1); /* the head */
 }
 
+static void status_tells_position_and_health(void **state)
+{
+	struct station *s = *state;
+	char *shim = token_shim(s->folder);
+	AUTO(json_t) *request = station_open_request(s, shim);
+	AUTO(json_t) *status = json_pack("{s:s}", "do", "status");
+	AUTO(json_t) *none = NULL;
+	AUTO(json_t) *ok = NULL;
+	AUTO(json_t) *gone = NULL;
+	AUTO_STRUCT(signer) signer = { 0 };
+	struct err e = { 0 };
+
+	assert_err(station_call(&signer, status, &none, &e), &e, "signer.closed");
+	assert_ok(station_open(&signer, request, &e), &e);
+	assert_ok(station_attest(&signer, 12, NULL, &e), &e);
+	assert_ok(station_call(&signer, status, &ok, &e), &e);
+	assert_int_equal(json_opt_int(ok, "position", -1), 12);
+	assert_int_equal(setenv("SHIM_FAIL", "C_GetTokenInfo", 1), 0);
+	assert_int_equal(setenv("SHIM_RV", "0x32", 1), 0); /* CKR_DEVICE_REMOVED */
+	assert_err(station_call(&signer, status, &gone, &e), &e, "hsm.rebuild");
+	free(shim);
+}
+
 static void a_failed_signature_uses_up_no_position(void **state)
 {
 	struct station *s = *state;
@@ -286,6 +309,7 @@ int main(void)
 		SIGNER_TEST(attests_what_verifies),
 		SIGNER_TEST(each_statement_has_its_own_id),
 		SIGNER_TEST(a_position_is_attested_once_also_across_restarts),
+		SIGNER_TEST(status_tells_position_and_health),
 		SIGNER_TEST(a_failed_signature_uses_up_no_position),
 		SIGNER_TEST(no_signature_leaves_without_its_position),
 		SIGNER_TEST(only_statements_of_this_station_are_signed),

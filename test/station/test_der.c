@@ -138,9 +138,7 @@ static void test_san_text(void **state)
 
 static void test_san_hostile(void **state)
 {
-	static const char *const bad[] = { "", "3000", "0500", "30028201",
-		"3003820161"
-		"00",
+	static const char *const bad[] = { "", "3000", "0500", "30028201", "300382016100",
 		"30028205", "300400" };
 	struct san_names names;
 	struct der type, serial;

@@ -13,6 +13,7 @@ struct request {
 	const struct buf *san;  /* DER; NULL: none */
 	const char *constraints;
 	bool twice;
+	bool two_lists;
 	const EVP_MD *md;
 };
 
@@ -58,6 +59,8 @@ static void make(const struct request *spec, struct buf *ret)
 		add_extension(all, "basicConstraints", "CA:FALSE");
 	if (sk_X509_EXTENSION_num(all) > 0)
 		assert_int_equal(X509_REQ_add_extensions(request, all), 1);
+	if (spec->two_lists)
+		assert_int_equal(X509_REQ_add_extensions_nid(request, all, NID_ms_ext_req), 1);
 	assert_true(X509_REQ_sign(request, key,
 			EVP_PKEY_is_a(key, "ED25519") ? NULL
 			: spec->md != NULL            ? spec->md
@@ -167,6 +170,7 @@ static void test_key(void **state)
 	AUTO(EVP_PKEY) *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
 	AUTO(EVP_PKEY) *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	AUTO(EVP_PKEY) *explicit = kit_key("P-256");
+	AUTO(EVP_PKEY) *compressed = kit_key("P-256");
 
 	(void)state;
 	refuse(&(struct request){ .key = p384 }, "csr.key");
@@ -178,6 +182,11 @@ static void test_key(void **state)
 			     OSSL_PKEY_EC_ENCODING_EXPLICIT),
 	    1);
 	refuse(&(struct request){ .key = explicit }, "csr.key");
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(compressed,
+			     OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+			     OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_COMPRESSED),
+	    1);
+	refuse(&(struct request){ .key = compressed }, "csr.key");
 }
 
 static void test_other_algorithms(void **state)
@@ -297,6 +306,7 @@ static void test_extensions(void **state)
 	(void)state;
 	refuse(&(struct request){ .constraints = "CA:TRUE" }, "csr.extension");
 	refuse(&(struct request){ .constraints = "CA:FALSE", .twice = true }, "csr.extension");
+	refuse(&(struct request){ .constraints = "CA:FALSE", .two_lists = true }, "csr.extension");
 }
 
 static void test_weak(void **state)
@@ -361,6 +371,35 @@ static void test_modem(void **state)
 	}
 }
 
+/* What libspdm answers to GET_CSR: 13 6D, 2 bytes, le16 length, 2 bytes, the request. */
+static void test_spdm(void **state)
+{
+	const char *path = testing_vector("spdm/flow_13_p256_sha256.json");
+	AUTO(json_t) *vector = NULL;
+	const json_t *message;
+	size_t i, found = 0;
+
+	(void)state;
+	if (path == NULL)
+		testing_skip("the vectors");
+	vector = testing_json(path);
+	json_array_foreach(json_object_get(vector, "exchange"), i, message)
+	{
+		const char *hex = json_string_value(json_object_get(message, "spdm"));
+		AUTO_STRUCT(csr_facts) facts = { 0 };
+		AUTO_STRUCT(buf) der = { 0 };
+		struct err e = { 0 };
+
+		if (hex == NULL || strncmp(hex, "136d", 4) != 0)
+			continue;
+		testing_hex(hex, &der);
+		buf_drop(&der, 8);
+		assert_err(judge(&der, &facts, &e), &e, "csr.subject");
+		found++;
+	}
+	assert_true(found > 0);
+}
+
 static void test_vectors(void **state)
 {
 	AUTO_STRUCT(csr_facts) facts = { 0 };
@@ -393,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_weak),
 		cmocka_unit_test(test_ecdsa_r),
 		cmocka_unit_test(test_modem),
+		cmocka_unit_test(test_spdm),
 		cmocka_unit_test(test_vectors),
 	};
 

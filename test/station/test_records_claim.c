@@ -3,8 +3,8 @@
 #define refuse_claim(w, serial, order, code)                                                       \
 	do {                                                                                       \
 		struct err claim_e = { 0 };                                                        \
-		assert_err(                                                                        \
-		    world_try_claim((w), (serial), (order), NULL, &claim_e), &claim_e, code);      \
+		assert_err(world_try_claim((w), (serial), (order), NULL, &claim_e), &claim_e,      \
+		    code);                                                                         \
 	} while (0)
 
 static void order(struct world *w, const char *id, int quantity)
@@ -17,7 +17,8 @@ static int claim_as(struct world *w, const char *serial, const char *model, cons
 {
 	return world_append(w,
 	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "event", "claim", "serial", serial,
-	        "model", model, "slot", "7", "profile", profile, "firmware", "1.2", "lifecycle", ""),
+		"model", model, "slot", "7", "profile", profile, "firmware", "1.2", "lifecycle",
+		""),
 	    ret, e);
 }
 
@@ -113,10 +114,10 @@ static void test_the_second_station_is_refused_unless_the_job_is_parked(void **s
 	world_close(w);
 	world_open(w, "line-2");
 	refuse_claim(w, "A", NULL, "claim.busy");
-	refuse(w, "job.station", "{s:s, s:I, s:{s:s}}", "event", "park", "job", number, "error", "code",
-	    "x");
-	refuse(w, "scrap.busy", "{s:s, s:s, s:s, s:s}", "event", "scrap", "serial", "A", "reason", "r",
-	    "by", "eve");
+	refuse(w, "job.station", "{s:s, s:I, s:{s:s}}", "event", "park", "job", number, "error",
+	    "code", "x");
+	refuse(w, "scrap.busy", "{s:s, s:s, s:s, s:s}", "event", "scrap", "serial", "A", "reason",
+	    "r", "by", "eve");
 	world_close(w);
 	world_open(w, "line-1");
 	world_park(w, number);
@@ -184,11 +185,10 @@ static void decide(struct world *w, const char *what, const char *serial)
 	    "by", "mei");
 }
 
-static void refuse_decision(
-    struct world *w, const char *what, const char *serial, const char *code)
+static void refuse_decision(struct world *w, const char *what, const char *serial, const char *code)
 {
-	refuse(w, code, "{s:s, s:s, s:s, s:s}", "event", what, "serial", serial, "reason", "r", "by",
-	    "mei");
+	refuse(w, code, "{s:s, s:s, s:s, s:s}", "event", what, "serial", serial, "reason", "r",
+	    "by", "mei");
 }
 
 static void test_rework_allows_one_more_claim(void **state)
@@ -286,8 +286,10 @@ static void test_an_order_is_recorded_once(void **state)
 
 	order(w, "nine", 2);
 	order(w, "nine", 2);
-	refuse(w, "order.changed", "{s:s, s:s, s:i}", "event", "order", "id", "nine", "quantity", 3);
-	refuse(w, "order.quantity", "{s:s, s:s, s:i}", "event", "order", "id", "ten", "quantity", 0);
+	refuse(w, "order.changed", "{s:s, s:s, s:i}", "event", "order", "id", "nine", "quantity",
+	    3);
+	refuse(w, "order.quantity", "{s:s, s:s, s:i}", "event", "order", "id", "ten", "quantity",
+	    0);
 	assert_order(w, "nine", 0, 0, 0);
 	assert_err(records_order(w->r, "ten", &found, &e), &e, "order.unknown");
 }
@@ -435,8 +437,8 @@ static void test_I6_certificates_that_nobody_asked_for_count(void **state)
 		char certificate[16];
 
 		(void)snprintf(certificate, sizeof(certificate), "@twin %d", i);
-		must_tell(w, "{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", job, "certificate",
-		    certificate, "number", "77", "reason", "two answers");
+		must_tell(w, "{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", job,
+		    "certificate", certificate, "number", "77", "reason", "two answers");
 	}
 	world_fail(w, job);
 	assert_order(w, "nine", 0, 3, 0);

@@ -36,7 +36,8 @@ static void test_a_passed_job_says_all_of_it(void **state)
 
 static void refuse_end(struct world *w, int64_t job)
 {
-	refuse(w, "end.incomplete", "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "passed");
+	refuse(w, "end.incomplete", "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome",
+	    "passed");
 }
 
 /* The records refuse a PASS that lacks any of what it stands for (I3, I5). */
@@ -54,8 +55,8 @@ static void test_I5_no_pass_without_everything_before_it(void **state)
 	    "step", "prove", "nonce", "#n", "scheme", "test", "preimage", "@p", "signature", "@s");
 	world_readback(w, job, "cert");
 	refuse_end(w, job);
-	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job, "step",
-	    "attest", "statement", "@s", "cms", "@c", "jws", "@j");
+	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
+	    "step", "attest", "statement", "@s", "cms", "@c", "jws", "@j");
 	world_prove(w, job);
 	refuse_end(w, job);
 	world_attest(w, job);
@@ -100,8 +101,8 @@ static void test_I3_a_sealed_device_proves_again(void **state)
 	world_prove(w, job);
 	must_tell(w, "{s:s, s:I, s:s}", "event", "intent", "job", job, "kind", "seal");
 	must_tell(w, "{s:s, s:I, s:s, s:i}", "event", "step", "job", job, "step", "seal", "ms", 1);
-	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job, "step",
-	    "attest", "statement", "@s", "cms", "@c", "jws", "@j");
+	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
+	    "step", "attest", "statement", "@s", "cms", "@c", "jws", "@j");
 	world_prove(w, job);
 	world_attest(w, job);
 	must_tell(w, "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "passed");
@@ -145,12 +146,12 @@ static void test_read_back_must_be_the_jobs_certificate(void **state)
 	struct world *w = *state;
 	int64_t job = begin(w, "A", "key");
 
-	refuse(w, "readback.certificate", "{s:s, s:I, s:s, s:s}", "event", "step", "job", job, "step",
-	    "readback", "certificate", "#cert");
+	refuse(w, "readback.certificate", "{s:s, s:I, s:s, s:s}", "event", "step", "job", job,
+	    "step", "readback", "certificate", "#cert");
 	world_intent(w, job, "key");
 	world_issue(w, job, "key", "cert");
-	refuse(w, "readback.certificate", "{s:s, s:I, s:s, s:s}", "event", "step", "job", job, "step",
-	    "readback", "certificate", "#other");
+	refuse(w, "readback.certificate", "{s:s, s:I, s:s, s:s}", "event", "step", "job", job,
+	    "step", "readback", "certificate", "#other");
 }
 
 static void test_I9_one_key_never_under_two_serials(void **state)
@@ -206,8 +207,8 @@ static void test_a_ca_that_repeats_itself_is_refused(void **state)
 	assert_int_equal(e.scope, SCOPE_UNIT);
 	/* Other bytes, the same number of the same issuer. */
 	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
-	               "step", "enrol", "certificate", "@other bytes", "number", "cert", "issuer",
-	               "CN=ca", "spki", "#key B"),
+		       "step", "enrol", "certificate", "@other bytes", "number", "cert", "issuer",
+		       "CN=ca", "spki", "#key B"),
 	    &e, "certificate.duplicate");
 }
 
@@ -218,8 +219,8 @@ static void test_only_the_judged_csr_is_sent(void **state)
 	int64_t job = begin(w, "A", "key");
 
 	assert_err(world_try_intent(w, job, "other key", &e), &e, "intent.csr");
-	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "intent", "job", job, "kind", "enrol"), &e,
-	    "record.invalid");
+	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "intent", "job", job, "kind", "enrol"),
+	    &e, "record.invalid");
 	world_request(w, job, "second key"); /* nothing was sent: the device may make another */
 	world_intent(w, job, "second key");
 	assert_err(world_try_request(w, job, "third key", &e), &e, "csr.changed");
@@ -234,17 +235,17 @@ static void test_intents_and_answers_go_in_turn(void **state)
 	int64_t job = begin(w, "A", "key");
 	AUTO(json_t) *read = NULL;
 
-	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind", "enrol",
-	               "state", "done"),
+	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind",
+		       "enrol", "state", "done"),
 	    &e, "answer.unasked");
 	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "intent", "job", job, "kind", "nap"), &e,
 	    "record.invalid");
 	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s, s:i}", "event", "intent", "job", job, "kind",
-	               "enrol", "csr", "#csr of key", "attempt", 2),
+		       "enrol", "csr", "#csr of key", "attempt", 2),
 	    &e, "intent.attempt");
 	world_intent(w, job, "key");
-	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind", "enrol",
-	               "state", "perhaps"),
+	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind",
+		       "enrol", "state", "perhaps"),
 	    &e, "record.invalid");
 	must_tell(w, "{s:s, s:I, s:s, s:s, s:I}", "event", "answer", "job", job, "kind", "enrol",
 	    "state", "pending", "retry_at", (json_int_t)1700000000000);
@@ -254,8 +255,8 @@ static void test_intents_and_answers_go_in_turn(void **state)
 	json_decref(read);
 	world_intent(w, job, "key");
 	world_answer(w, job, "rejected");
-	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind", "enrol",
-	               "state", "done"),
+	assert_err(tell(w, &e, "{s:s, s:I, s:s, s:s}", "event", "answer", "job", job, "kind",
+		       "enrol", "state", "done"),
 	    &e, "answer.unasked");
 	read = world_job(w, job);
 	assert_int_equal(json_opt_int(read, "attempts", 0), 2);
@@ -275,7 +276,8 @@ static void test_an_interrupted_keygen_is_continued(void **state)
 	    "attempt", 1);
 	must_tell(w, "{s:s, s:I, s:s, s:i}", "event", "intent", "job", number, "kind", "keygen",
 	    "attempt", 1);
-	must_tell(w, "{s:s, s:I, s:s, s:i}", "event", "step", "job", number, "step", "keygen", "ms", 1);
+	must_tell(w, "{s:s, s:I, s:s, s:i}", "event", "step", "job", number, "step", "keygen", "ms",
+	    1);
 	job = world_job(w, number);
 	assert_member(json_object_get(job, "intents"), "keygen", "done");
 }
@@ -286,10 +288,10 @@ static void test_what_has_ended_stays_ended(void **state)
 	struct err e = { 0 };
 	int64_t job = begin(w, "A", "key");
 
-	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "done"), &e,
-	    "record.invalid");
-	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "failed"), &e,
-	    "record.invalid"); /* without an error */
+	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "done"),
+	    &e, "record.invalid");
+	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "failed"),
+	    &e, "record.invalid"); /* without an error */
 	assert_err(tell(w, &e, "{s:s, s:I, s:s}", "event", "step", "job", job, "step", "dance"), &e,
 	    "record.invalid");
 	world_fail(w, job);
@@ -305,8 +307,8 @@ static void test_a_step_names_blobs_that_are_there(void **state)
 
 	world_profile(w);
 	job = world_claim(w, "A", NULL);
-	refuse(w, "record.constraint", "{s:s, s:I, s:s, s:s, s:s}", "event", "step", "job", job, "step",
-	    "request", "csr", "#never stored", "spki", "#key");
+	refuse(w, "record.constraint", "{s:s, s:I, s:s, s:s, s:s}", "event", "step", "job", job,
+	    "step", "request", "csr", "#never stored", "spki", "#key");
 }
 
 int main(void)

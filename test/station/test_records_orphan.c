@@ -89,9 +89,11 @@ static void test_I2_earlier_attempts_are_listed_when_a_later_one_delivers(void *
 	o = json_array_get(orphans, 0);
 	assert_member(o, "id", digest("csr of key"));
 	assert_member(o, "certificate", NULL);
-	assert_member(o, "reason", "possibly issued by attempt 1: attempt 4 brought the certificate");
+	assert_member(o, "reason",
+	    "possibly issued by attempt 1: attempt 4 brought the certificate");
 	o = json_array_get(orphans, 1);
-	assert_member(o, "reason", "possibly issued by attempt 2: attempt 4 brought the certificate");
+	assert_member(o, "reason",
+	    "possibly issued by attempt 2: attempt 4 brought the certificate");
 }
 
 /* A request that the CA has taken may be issued later, whatever became of asking again. */
@@ -142,8 +144,8 @@ static void test_a_refused_certificate_is_listed_once(void **state)
 	assert_int_equal(json_array_size(orphans), 1);
 	assert_member(json_array_get(orphans, 0), "reason", "the lint refused it");
 	assert_ok(records_blob(w->r, digest("bad cert"), &bytes, &e), &e);
-	refuse(w, "orphan.known", "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", job, "certificate",
-	    "#bad cert", "reason", "again");
+	refuse(w, "orphan.known", "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", job,
+	    "certificate", "#bad cert", "reason", "again");
 }
 
 static void test_what_comes_to_light_later_completes_the_entry(void **state)
@@ -171,8 +173,8 @@ static void test_a_recorded_certificate_can_be_orphaned_and_only_its_own(void **
 	a = asked(w, "A", "key");
 	world_issue(w, a, "key", "cert A");
 	b = asked(w, "B", "key B");
-	refuse(w, "orphan.known", "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", b, "certificate",
-	    "#cert A", "reason", "the CA mixed them up");
+	refuse(w, "orphan.known", "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", b,
+	    "certificate", "#cert A", "reason", "the CA mixed them up");
 	orphan(w, a, "@cert A");
 	world_fail(w, a);
 	world_fail(w, b);
@@ -182,7 +184,7 @@ static void test_a_recorded_certificate_can_be_orphaned_and_only_its_own(void **
 	refuse(w, "orphan.unasked", "{s:s, s:I, s:s}", "event", "orphan", "job", b, "reason", "?");
 }
 
-static void revoke(struct world *w, const char *id)
+static void revoked(struct world *w, const char *id)
 {
 	must_tell(w, "{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", "ca desk");
 }
@@ -201,7 +203,7 @@ static void test_revocation_is_recorded_once(void **state)
 	job = asked(w, "A", "key");
 	world_issue(w, job, "key", "cert");
 	world_fail(w, job);
-	revoke(w, "#cert");
+	revoked(w, "#cert");
 	refuse(w, "orphan.revoked", "{s:s, s:s, s:s}", "event", "revoked", "orphan", "#cert", "by",
 	    "ca desk");
 	orphans = world_orphans(w);
@@ -213,7 +215,7 @@ static void test_revocation_is_recorded_once(void **state)
 	job = asked(w, "B", "key B");
 	world_intent(w, job, "key B");
 	world_fail(w, job);
-	revoke(w, "#csr of key B");
+	revoked(w, "#csr of key B");
 	orphans = world_orphans(w);
 	assert_int_equal(json_array_size(orphans), 3);
 	for (size_t i = 0; i < 3; i++)
@@ -234,11 +236,11 @@ static void test_long_texts_are_kept_whole(void **state)
 	world_profile(w);
 	job = asked(w, "A", "key");
 	world_issue(w, job, "key", "cert");
-	must_tell(w, "{s:s, s:s, s:s, s:s}", "event", "scrap", "serial", "A", "reason", reason, "by",
-	    "mei");
+	must_tell(w, "{s:s, s:s, s:s, s:s}", "event", "scrap", "serial", "A", "reason", reason,
+	    "by", "mei");
 	job = asked(w, "B", "key B");
-	must_tell(w, "{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", job, "certificate", "@c",
-	    "number", number, "reason", reason);
+	must_tell(w, "{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", job, "certificate",
+	    "@c", "number", number, "reason", reason);
 	orphans = world_orphans(w);
 	assert_non_null(strstr(json_opt_str(json_array_get(orphans, 0), "reason", ""), reason));
 	assert_member(json_array_get(orphans, 1), "number", number);

@@ -19,6 +19,11 @@ PIN = "pin-canary-7001"
 SO_PIN = "so-canary-7002"
 DIGEST = "00112233445566778899aabbccddeeff" * 2
 
+# The TPM's module leaks a little and has no frame pointers: only the slow unwinder finds its name, by
+# which test/lsan.supp knows it.
+if os.environ.get("KILN_SANITIZE"):
+    os.environ["ASAN_OPTIONS"] += ":fast_unwind_on_malloc=0"
+
 
 class Refused(Exception):
     def __init__(self, err):
@@ -226,7 +231,7 @@ class SoftHsm(Token, unittest.TestCase):
 
     def test_each_mode_refuses_the_others_calls(self):
         service = self.signer()
-        for call in ("status", "init", "keygen", "csr", "audit", "guard_clear"):
+        for call in ("init", "keygen", "csr", "audit", "guard_clear"):
             with self.assertRaises(Refused) as refused:
                 service.ask(call, module=self.module, token="station")
             self.assertEqual(refused.exception.code, "serve.unknown")

@@ -1,0 +1,556 @@
+#include "records_world.h"
+
+#include <sqlite3.h>
+
+#include "clock.h"
+
+/* A history with something in every table. */
+static void fill(struct world *w)
+{
+	int64_t job;
+
+	world_profile(w);
+	must_tell(w, "{s:s, s:s, s:i}", "event", "order", "id", "nine", "quantity", 9);
+	(void)world_pass(w, "A", "nine");
+	must_tell(w, "{s:s, s:s, s:s, s:s}", "event", "rework", "serial", "A", "reason",
+	    "new board", "by", "mei");
+	(void)world_pass(w, "A", "nine");
+	world_fail(w, world_claim(w, "B", "nine"));
+	job = world_claim(w, "B", NULL);
+	world_request(w, job, "key B");
+	world_intent(w, job, "key B");
+	world_answer(w, job, "possibly-issued");
+	world_intent(w, job, "key B");
+	world_park(w, job);
+}
+
+/* Gives the test's SQL a connection without kiln's guards; the records are closed meanwhile. */
+static sqlite3 *raw_open(struct world *w)
+{
+	sqlite3 *db = NULL;
+
+	if (w->r != NULL)
+		world_close(w);
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	return db;
+}
+
+static void raw_close(sqlite3 *db)
+{
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static int raw_exec(sqlite3 *db, const char *sql)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+static char *raw_text(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+	char *ret = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+		ret = strdup((const char *)sqlite3_column_text(s, 0));
+	assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
+	return ret;
+}
+
+/* Runs sql past the triggers, constraints and foreign keys, and puts the triggers back. */
+static int tamper(struct world *w, const char *sql)
+{
+	sqlite3 *db = raw_open(w);
+	char *triggers =
+	    raw_text(db, "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'");
+	int rc;
+
+	assert_int_equal(raw_exec(db, "PRAGMA ignore_check_constraints = ON; BEGIN;"
+				      "DROP TRIGGER event_is_not_updated;"
+				      "DROP TRIGGER event_is_not_deleted;"
+				      "DROP TRIGGER blob_is_not_updated;"
+				      "DROP TRIGGER blob_is_not_deleted"),
+	    SQLITE_OK);
+	rc = raw_exec(db, sql);
+	assert_int_equal(raw_exec(db, triggers), SQLITE_OK);
+	assert_int_equal(raw_exec(db, "COMMIT"), SQLITE_OK);
+	free(triggers);
+	raw_close(db);
+	return rc;
+}
+
+static int verify(struct world *w, struct err *e)
+{
+	struct records *r = NULL;
+	json_t *counts = NULL;
+	int rc = records_open(&r, w->path, NULL, false, e);
+
+	if (rc != 0)
+		return -1;
+	rc = records_verify(r, &counts, e);
+	json_decref(counts);
+	records_close(r);
+	return rc;
+}
+
+static void keep(struct world *w, struct buf *ret)
+{
+	raw_close(raw_open(w)); /* closes the records, and with them the log */
+	testing_read(w->path, ret);
+}
+
+static void put_back(struct world *w, const struct buf *kept)
+{
+	char path[600];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s-wal", w->path);
+	(void)unlink(path);
+	(void)snprintf(path, sizeof(path), "%s-shm", w->path);
+	(void)unlink(path);
+	f = fopen(w->path, "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite(kept->data, 1, kept->len, f), kept->len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void test_whole_records_verify_and_are_counted(void **state)
+{
+	struct world *w = *state;
+	AUTO(json_t) *counts = NULL;
+
+	counts = world_verify(w);
+	assert_int_equal(json_opt_int(counts, "events", -1), 0);
+	json_decref(counts);
+	fill(w);
+	counts = world_verify(w);
+	assert_int_equal(json_opt_int(counts, "units", -1), 2);
+	assert_int_equal(json_opt_int(counts, "passed", -1), 1);
+	assert_int_equal(json_opt_int(counts, "certificates", -1), 2);
+	assert_int_equal(json_opt_int(counts, "orphans", -1), 1);
+	assert_int_equal(json_opt_int(counts, "stations", -1), 1);
+	assert_int_equal(json_opt_int(counts, "events", -1), 39);
+}
+
+static void test_changes_are_named(void **state)
+{
+	static const struct {
+		const char *sql, *code, *text;
+	} rows[] = {
+		{ "UPDATE event SET body = replace(body, '\"ms\":7', '\"ms\":8') WHERE number = 5",
+		    "verify.chain", "event 5 (5 of station line-1): its hash" },
+		{ "UPDATE event SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE number = 7",
+		    "verify.chain", "event 7 " },
+		{ "UPDATE event SET station = 'line-2' WHERE number = 7", "verify.chain",
+		    "event 7 " },
+		{ "UPDATE event SET station = 'line-2'", "verify.chain", "event 1 " },
+		{ "UPDATE event SET number = number + 100 WHERE number > 7", "verify.chain",
+		    "event 8 is missing" },
+		{ "UPDATE event SET seq = seq + 100 WHERE seq > 7", "verify.chain", "event 8 " },
+		{ "DELETE FROM event WHERE number = 9", "verify.chain", "event 9 is missing" },
+		{ "DELETE FROM event WHERE number = (SELECT max(number) FROM event)",
+		    "verify.state", "job \"" },
+		{ "UPDATE event SET serial = 'Z' WHERE serial = 'A'", "verify.state", "event \"" },
+		{ "UPDATE event SET body = '{}' WHERE number = 1", "verify.chain", "event 1 " },
+		{ "UPDATE blob SET bytes = x'00' WHERE bytes = x'616e63686f7273'", "verify.blob",
+		    "blob " },
+		{ "UPDATE blob SET bytes = CAST(bytes AS TEXT)", "verify.blob", "blob " },
+		{ "INSERT INTO blob VALUES "
+		  "('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f200"
+		  "15ad', x'616263')",
+		    "verify.state", "no event made it" },
+		{ "DELETE FROM blob WHERE bytes = x'616e63686f7273'", "verify.state",
+		    "is missing" },
+		{ "UPDATE unit SET passed = NULL WHERE serial = 'A'", "verify.state",
+		    "unit \"A\": passed is \"nothing\", the events say" },
+		{ "UPDATE job SET status = 'passed' WHERE status = 'parked'", "verify.state",
+		    "job \"" },
+		{ "DELETE FROM orphan", "verify.state", "orphan of event" },
+		{ "UPDATE orphan SET revocation = 'revoked'", "verify.state", "unrevoked" },
+		{ "UPDATE work_order SET quantity = 10", "verify.state",
+		    "order \"nine\": quantity" },
+		{ "INSERT INTO unit (serial, model) VALUES ('Z', 'P1')", "verify.state",
+		    "unit \"Z\" is there and no event made it" },
+	};
+	struct world *w = *state;
+	AUTO_STRUCT(buf) kept = { 0 };
+	struct err e = { 0 };
+
+	fill(w);
+	keep(w, &kept);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_int_equal(tamper(w, rows[i].sql), SQLITE_OK);
+		assert_err(verify(w, &e), &e, rows[i].code);
+		if (strstr(e.message, rows[i].text) == NULL)
+			fail_msg("%s: \"%s\" is not in \"%s\"", rows[i].sql, rows[i].text,
+			    e.message);
+		put_back(w, &kept);
+	}
+	assert_ok(verify(w, &e), &e);
+}
+
+/* A chain that was made again from the start, consistently, still has to obey the rules. */
+static int rechain(sqlite3 *db)
+{
+	uint8_t input[SHA256_LEN + 65536] = { 0 }, hash[SHA256_LEN];
+	sqlite3_stmt *read = NULL, *write = NULL;
+	int events = 0;
+
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT number, body FROM event ORDER BY number",
+			     -1, &read, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "UPDATE event SET hash = ?2 WHERE number = ?1", -1,
+			     &write, NULL),
+	    SQLITE_OK);
+	for (; sqlite3_step(read) == SQLITE_ROW; events++) {
+		size_t len = (size_t)sqlite3_column_bytes(read, 1);
+		char text[2 * SHA256_LEN + 1];
+
+		memcpy(input + SHA256_LEN, sqlite3_column_text(read, 1), len);
+		sha256(input, SHA256_LEN + len, hash);
+		memcpy(input, hash, SHA256_LEN);
+		hex_encode(hash, SHA256_LEN, text);
+		assert_int_equal(sqlite3_bind_int64(write, 1, sqlite3_column_int64(read, 0)),
+		    SQLITE_OK);
+		assert_int_equal(sqlite3_bind_text(write, 2, text, -1, SQLITE_TRANSIENT),
+		    SQLITE_OK);
+		assert_int_equal(sqlite3_step(write), SQLITE_DONE);
+		assert_int_equal(sqlite3_reset(write), SQLITE_OK);
+	}
+	(void)sqlite3_finalize(read);
+	(void)sqlite3_finalize(write);
+	return events;
+}
+
+static void forge(struct world *w, const char *sql)
+{
+	sqlite3 *db = raw_open(w);
+	char *triggers =
+	    raw_text(db, "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'");
+
+	assert_int_equal(raw_exec(db, "DROP TRIGGER event_is_not_updated"), SQLITE_OK);
+	assert_int_equal(raw_exec(db, sql), SQLITE_OK);
+	assert_true(rechain(db) > 0);
+	assert_int_equal(raw_exec(db, "DROP TRIGGER event_is_not_deleted;"
+				      "DROP TRIGGER blob_is_not_updated;"
+				      "DROP TRIGGER blob_is_not_deleted"),
+	    SQLITE_OK);
+	assert_int_equal(raw_exec(db, triggers), SQLITE_OK);
+	free(triggers);
+	raw_close(db);
+}
+
+static void test_a_forged_chain_must_obey_the_promises(void **state)
+{
+	static const struct {
+		const char *sql, *code, *text;
+	} rows[] = {
+		/* I9: the key of A under the serial B */
+		{ "UPDATE event SET body = replace(body, '%KEYB%', '%KEYA%')", "verify.rule",
+		    "key.duplicate" },
+		/* a passed unit claimed without a rework */
+		{ "UPDATE event SET body = replace(body, '\"event\":\"rework\"', "
+		  "'\"event\":\"refused\"')",
+		    "verify.rule", "claim.passed" },
+		/* I6 */
+		{ "UPDATE event SET body = replace(body, '\"quantity\":9', '\"quantity\":1')",
+		    "verify.rule", "claim.quota" },
+		/* I3: a nonce that served before */
+		{ "UPDATE event SET body = replace(body, '\"nonce\":\"%N2%\"', "
+		  "'\"nonce\":\"%N1%\"')",
+		    "verify.rule", "prove.nonce" },
+		{ "UPDATE event SET body = replace(body, '\"v\":1', '\"v\":2') WHERE number = 3",
+		    "verify.chain", "version" },
+		{ "UPDATE event SET body = replace(body, '\"seq\":3,', '\"seq\":4,') WHERE number "
+		  "= 3",
+		    "verify.chain", "another place" },
+		{ "UPDATE event SET body = '[]' WHERE number = 3", "verify.chain",
+		    "not a JSON object" },
+		{ "UPDATE event SET body = replace(body, '\"slot\":\"1\"', '\"slot\":\"2\"')"
+		  " WHERE number = 3",
+		    "verify.state", "slot is \"1\", the events say \"2\"" },
+	};
+	struct world *w = *state;
+	AUTO_STRUCT(buf) kept = { 0 };
+	struct err e = { 0 };
+	char sql[512], nonces[2][65], key_a[65], key_b[65];
+
+	fill(w);
+	keep(w, &kept);
+	(void)snprintf(key_a, sizeof(key_a), "%s", digest("key of A 3"));
+	(void)snprintf(key_b, sizeof(key_b), "%s", digest("key B"));
+	for (int i = 0; i < 2; i++)
+		(void)snprintf(nonces[i], sizeof(nonces[i]), "%064x", i + 1);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct {
+			const char *mark, *text;
+		} marks[] = { { "%KEYA%", key_a }, { "%KEYB%", key_b }, { "%N1%", nonces[0] },
+			{ "%N2%", nonces[1] } };
+
+		(void)snprintf(sql, sizeof(sql), "%s", rows[i].sql);
+		for (size_t m = 0; m < COUNT(marks); m++) {
+			char *at = strstr(sql, marks[m].mark);
+			char rest[512];
+
+			if (at == NULL)
+				continue;
+			(void)snprintf(rest, sizeof(rest), "%s", at + strlen(marks[m].mark));
+			(void)snprintf(at, sizeof(sql) - (size_t)(at - sql), "%s%s", marks[m].text,
+			    rest);
+		}
+		forge(w, sql);
+		assert_err(verify(w, &e), &e, rows[i].code);
+		if (strstr(e.message, rows[i].text) == NULL)
+			fail_msg("%s: \"%s\" is not in \"%s\"", sql, rows[i].text, e.message);
+		put_back(w, &kept);
+	}
+}
+
+/* Every column of every table: no table is forgotten, no column is free. */
+static void test_no_column_can_be_changed_unseen(void **state)
+{
+	struct world *w = *state;
+	AUTO_STRUCT(buf) kept = { 0 };
+	struct err e = { 0 };
+	sqlite3 *db;
+	sqlite3_stmt *s = NULL;
+	char columns[256][80];
+	size_t count = 0, seen = 0;
+
+	fill(w);
+	keep(w, &kept);
+	db = raw_open(w);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db,
+		"SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c"
+		" WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
+		-1, &s, NULL),
+	    SQLITE_OK);
+	for (; sqlite3_step(s) == SQLITE_ROW; count++) {
+		assert_true(count < COUNT(columns));
+		(void)snprintf(columns[count], sizeof(columns[count]), "%s %s",
+		    sqlite3_column_text(s, 0), sqlite3_column_text(s, 1));
+	}
+	(void)sqlite3_finalize(s);
+	raw_close(db);
+	assert_true(count > 70);
+	for (size_t i = 0; i < count; i++) {
+		char table[40], column[40], sql[512];
+
+		assert_int_equal(sscanf(columns[i], "%39s %39s", table, column), 2);
+		(void)snprintf(sql, sizeof(sql),
+		    "UPDATE %s SET %s = CASE typeof(%s) WHEN 'integer' THEN %s + 1000"
+		    " WHEN 'null' THEN 1 WHEN 'blob' THEN x'00' ELSE %s || 'x' END"
+		    " WHERE rowid = (SELECT min(rowid) FROM %s)",
+		    table, column, column, column, column, table);
+		assert_int_equal(tamper(w, sql), SQLITE_OK);
+		if (verify(w, &e) == 0)
+			fail_msg("%s.%s was changed unseen", table, column);
+		seen++;
+		put_back(w, &kept);
+	}
+	assert_int_equal(seen, count);
+}
+
+/* What the file says, as one digest; false where SQLite can not read it all. */
+static bool content(const char *path, uint8_t ret[static SHA256_LEN])
+{
+	static const char *const tables[] = { "sqlite_schema ORDER BY name",
+		"event ORDER BY number", "blob ORDER BY sha256", "profile ORDER BY sha256",
+		"work_order ORDER BY id", "spare_ordinal ORDER BY work_order, ordinal",
+		"unit ORDER BY serial", "job ORDER BY number", "intent ORDER BY job, kind, attempt",
+		"device_key ORDER BY spki", "certificate ORDER BY sha256", "proof ORDER BY event",
+		"orphan ORDER BY event, job, attempt" };
+	AUTO_STRUCT(buf) all = { 0 };
+	struct err e = { 0 };
+	sqlite3 *db = NULL;
+	bool whole = sqlite3_open(path, &db) == SQLITE_OK;
+
+	for (size_t t = 0; whole && t < COUNT(tables); t++) {
+		sqlite3_stmt *s = NULL;
+		char sql[128];
+		int rc;
+
+		(void)snprintf(sql, sizeof(sql), "SELECT %s FROM %s",
+		    t == 0 ? "type, name, tbl_name, sql" : "*", tables[t]);
+		whole = sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK;
+		while (whole && (rc = sqlite3_step(s)) != SQLITE_DONE) {
+			whole = rc == SQLITE_ROW;
+			for (int c = 0; whole && c < sqlite3_column_count(s); c++) {
+				const void *value = sqlite3_column_blob(s, c);
+				int len = sqlite3_column_bytes(s, c);
+
+				assert_ok(buf_printf(&all, &e, "%d:%d:", sqlite3_column_type(s, c),
+					      len),
+				    &e);
+				assert_ok(buf_add(&all, len > 0 ? value : "", (size_t)len, &e), &e);
+			}
+		}
+		(void)sqlite3_finalize(s);
+	}
+	(void)sqlite3_close(db);
+	sha256(all.data != NULL ? all.data : (const uint8_t *)"", all.len, ret);
+	return whole;
+}
+
+/* Bytes anywhere in the file: each is either noticed, or says nothing. */
+static void test_no_byte_can_be_changed_unseen(void **state)
+{
+	struct world *w = *state;
+	AUTO_STRUCT(buf) kept = { 0 };
+	uint8_t want[SHA256_LEN], have[SHA256_LEN];
+	unsigned seed = 2, noticed = 0;
+	struct err e = { 0 };
+
+	fill(w);
+	{
+		sqlite3 *db = raw_open(w);
+
+		/* small pages: little of the file is empty */
+		assert_int_equal(
+		    raw_exec(db, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM"),
+		    SQLITE_OK);
+		raw_close(db);
+	}
+	keep(w, &kept);
+	assert_true(content(w->path, want));
+	assert_ok(verify(w, &e), &e);
+	for (int i = 0; i < 1200; i++) {
+		size_t at = (size_t)rand_r(&seed) % kept.len;
+		uint8_t bit = (uint8_t)(1 << rand_r(&seed) % 8);
+
+		kept.data[at] ^= bit;
+		put_back(w, &kept);
+		if (verify(w, &e) != 0) {
+			noticed++;
+			assert_true(e.message[0] != '\0');
+			assert_int_equal(e.domain, ERR_RECORDS);
+		} else if (!content(w->path, have) || memcmp(have, want, SHA256_LEN) != 0) {
+			fail_msg("byte %zu of the file was changed unseen", at);
+		}
+		kept.data[at] ^= bit;
+	}
+	print_message("%u of 1200 flips noticed, the others were in unused bytes\n", noticed);
+	assert_true(noticed > 500);
+}
+
+static void test_a_schema_that_is_not_ours_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct records *r = NULL;
+	json_t *counts = NULL;
+	struct err e = { 0 };
+	sqlite3 *db = NULL;
+
+	fill(w);
+	world_close(w);
+	assert_ok(records_open(&r, w->path, NULL, false, &e), &e);
+	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+	assert_int_equal(raw_exec(db, "DROP INDEX one_live_key"), SQLITE_OK);
+	assert_err(records_verify(r, &counts, &e), &e, "verify.file");
+	assert_non_null(strstr(e.message, "one_live_key"));
+	records_close(r);
+	assert_err(verify(w, &e), &e, "records.damaged");
+	raw_close(db);
+}
+
+/* A shift's worth, through the thread. */
+enum { JOBS = 1000, EVENTS_PER_JOB = 12 };
+
+static void forget(struct record *record)
+{
+	if (record->rc != 0)
+		fail_msg("%s: %s", record->err.code, record->err.message);
+	record_free(record);
+	free(record);
+}
+
+static void later(struct world *w, json_t *body)
+{
+	struct record *record = calloc(1, sizeof(*record));
+
+	assert_non_null(record);
+	world_fill(record, body);
+	record->done = forget;
+	records_submit(w->r, record);
+}
+
+static void submit_job(struct world *w, int n, json_int_t job)
+{
+	char serial[32], text[64], nonce[65];
+
+	(void)snprintf(serial, sizeof(serial), "SN%06d", n);
+	(void)snprintf(nonce, sizeof(nonce), "%064x", n);
+	later(w, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "claim", "serial", serial, "model",
+		     "P1", "slot", "1", "profile", "#product: pump"));
+	later(w, json_pack("{s:s, s:I, s:s}", "event", "intent", "job", job, "kind", "keygen"));
+	later(w, json_pack("{s:s, s:I, s:s}", "event", "step", "job", job, "step", "keygen"));
+	(void)snprintf(text, sizeof(text), "@csr %d", n);
+	later(w, json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "step", "job", job, "step",
+		     "request", "csr", text, "spki", digest(serial)));
+	text[0] = '#';
+	later(w, json_pack("{s:s, s:I, s:s, s:s}", "event", "intent", "job", job, "kind", "enrol",
+		     "csr", text));
+	(void)snprintf(text, sizeof(text), "@certificate %d", n);
+	later(w, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
+		     "step", "enrol", "certificate", text, "number", serial, "issuer", "CN=ca",
+		     "spki", digest(serial)));
+	later(w, json_pack("{s:s, s:I, s:s}", "event", "step", "job", job, "step", "install"));
+	text[0] = '#';
+	later(w, json_pack("{s:s, s:I, s:s, s:s}", "event", "step", "job", job, "step", "readback",
+		     "certificate", text));
+	(void)snprintf(text, sizeof(text), "@preimage %d", n);
+	later(w,
+	    json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "event", "step", "job", job, "step",
+		"prove", "nonce", nonce, "scheme", "test", "preimage", text, "signature", "@sig"));
+	later(w, json_pack("{s:s, s:I}", "event", "attesting", "job", job));
+	(void)snprintf(text, sizeof(text), "@statement %d", n);
+	later(w, json_pack("{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job, "step",
+		     "attest", "statement", text, "cms", "@cms", "jws", "@jws"));
+	later(w, json_pack("{s:s, s:I, s:s}", "event", "end", "job", job, "outcome", "passed"));
+}
+
+static void test_a_shift_verifies_in_reasonable_time(void **state)
+{
+	struct world *w = *state;
+	AUTO(json_t) *counts = NULL;
+	struct err e = { 0 };
+	int64_t began, written, verified;
+	int fd;
+
+	world_profile(w);
+	began = clock_now_ms();
+	assert_ok(records_start(w->r, &fd, &e), &e);
+	for (int i = 0; i < JOBS; i++)
+		submit_job(w, i, 2 + (json_int_t)i * EVENTS_PER_JOB);
+	records_stop(w->r);
+	written = clock_now_ms();
+	counts = world_verify(w);
+	verified = clock_now_ms();
+	assert_int_equal(json_opt_int(counts, "passed", 0), JOBS);
+	assert_int_equal(json_opt_int(counts, "events", 0), 1 + JOBS * EVENTS_PER_JOB);
+	print_message("%d jobs, %d events: recorded in %lld ms, verified in %lld ms\n", JOBS,
+	    JOBS * EVENTS_PER_JOB, (long long)(written - began), (long long)(verified - written));
+	assert_true(verified - began < 100000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(test_whole_records_verify_and_are_counted),
+		cmocka_unit_test_setup_teardown(test_changes_are_named, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_forged_chain_must_obey_the_promises,
+		    world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_no_column_can_be_changed_unseen, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_no_byte_can_be_changed_unseen, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_schema_that_is_not_ours_is_refused,
+		    world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_shift_verifies_in_reasonable_time,
+		    world_setup, world_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

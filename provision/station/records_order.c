@@ -47,8 +47,8 @@ static int move(struct db *db, int64_t job, const json_t *order, int64_t reserve
     int64_t orphaned, int64_t unasked, struct err *e)
 {
 	if (db_run(db,
-		"UPDATE work_order SET reserved = reserved + ?2, issued = issued"
-		" + ?3, orphaned = orphaned + ?4, unasked = unasked + ?5 WHERE id = ?1",
+		"UPDATE work_order SET reserved = reserved + ?2, issued = issued + ?3,"
+		" orphaned = orphaned + ?4, unasked = unasked + ?5 WHERE id = ?1",
 		DB_ARGS(db_text(json_opt_str(order, "id", NULL)), db_int(reserved), db_int(issued),
 		    db_int(orphaned), db_int(unasked)),
 		e) != 0)
@@ -135,8 +135,8 @@ static int used_its_place(struct db *db, int64_t job, bool *ret, struct err *e)
 	int64_t count;
 
 	if (db_number(db,
-		"SELECT (SELECT count(*) FROM orphan WHERE job = ?1) + (SELECT count(*)"
-		" FROM certificate WHERE job = ?1)",
+		"SELECT (SELECT count(*) FROM orphan WHERE job = ?1)"
+		" + (SELECT count(*) FROM certificate WHERE job = ?1)",
 		DB_ARGS(db_int(job)), 0, &count, e) != 0)
 		return -1;
 	*ret = count > 0;

@@ -108,8 +108,8 @@ static int apply_enrol(struct db *db, const struct event *ev, const json_t *job,
 		return -1;
 	if (db_run(db,
 		"INSERT INTO certificate (sha256, job, attempt, number, issuer, spki,"
-		" profile, state) SELECT ?1, number, ?3, ?4, ?5, ?6, profile, 'issued'"
-		" FROM job WHERE number = ?2",
+		" profile, state)"
+		" SELECT ?1, number, ?3, ?4, ?5, ?6, profile, 'issued' FROM job WHERE number = ?2",
 		DB_ARGS(db_text(c.sha256), db_int(job_number(job)), db_int(c.attempt),
 		    db_text(c.number), db_text(c.issuer), db_text(c.spki)),
 		e) != 0 ||
@@ -170,8 +170,8 @@ static int apply_prove(struct db *db, const struct event *ev, const json_t *job,
 		    (long long)json_opt_int(used, "job", 0));
 	if (db_run(db,
 		"INSERT INTO proof (event, job, nonce, scheme, preimage, signature,"
-		" certificate) SELECT ?1, number, ?3, ?4, ?5, ?6, readback FROM job"
-		" WHERE number = ?2",
+		" certificate)"
+		" SELECT ?1, number, ?3, ?4, ?5, ?6, readback FROM job WHERE number = ?2",
 		DB_ARGS(db_int(ev->number), db_int(job_number(job)), db_text(nonce),
 		    db_text(scheme), db_text(preimage), db_text(signature)),
 		e) != 0)

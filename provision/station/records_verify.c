@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-/* Every table, in a total order, with what a row of it is called. What is compared elsewhere (hashes,
- * bodies, bytes) is left out. */
+/* Every table, in a total order, with what a row of it is called. What the chain and
+ * the digests say already (bodies, bytes) is left out. */
 static const struct {
 	const char *what, *sql;
 } tables[] = {
-	{ "event", "SELECT number, station, seq, serial FROM event ORDER BY number" },
+	{ "event", "SELECT number, station, seq, serial, hash FROM event ORDER BY number" },
 	{ "blob", "SELECT sha256 FROM blob ORDER BY sha256" },
 	{ "profile", "SELECT * FROM profile ORDER BY sha256" },
 	{ "order", "SELECT * FROM work_order ORDER BY id" },
@@ -67,11 +67,11 @@ static int count_all(struct db *db, int64_t events, json_t **ret, struct err *e)
 	AUTO(json_t) *counts = NULL;
 
 	if (db_row(db,
-		"SELECT (SELECT count(*) FROM unit) AS units, (SELECT count(*) FROM unit"
-		" WHERE passed IS NOT NULL AND scrapped IS NULL) AS passed,"
-		" (SELECT count(*) FROM certificate) AS certificates, (SELECT count(*)"
-		" FROM orphan) AS orphans, (SELECT count(DISTINCT station)"
-		" FROM event) AS stations",
+		"SELECT (SELECT count(*) FROM unit) AS units,"
+		" (SELECT count(*) FROM unit WHERE passed > 0 AND scrapped IS NULL) AS passed,"
+		" (SELECT count(*) FROM certificate) AS certificates,"
+		" (SELECT count(*) FROM orphan) AS orphans,"
+		" (SELECT count(DISTINCT station) FROM event) AS stations",
 		DB_NONE, &counts, e) != 0 ||
 	    json_set_int(counts, "events", events, e) != 0)
 		return -1;

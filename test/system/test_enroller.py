@@ -372,6 +372,7 @@ class Issue(WithToken):
     def test_silence_ends_at_the_deadline(self):
         ca = self.ca()
         enroller = self.link(ca.url("silent"))
+        enroller.ok("check")  # so that the connection stands
         start = time.monotonic()
         got = self.enrol(enroller, deadline=int(start * 1000) + 700)
         self.assertEqual((got["outcome"], got["code"]), ("unknown", "est.timeout"))
@@ -523,6 +524,18 @@ class Credentials(WithToken):
             self.assertNotIn(PIN, content)
         self.assertNotIn(PIN, enroller.heard)
         self.assertNotIn(b64(PIN).encode(), enroller.heard)
+
+
+class LostToken(WithToken):
+    def test_says_that_the_token_is_at_fault(self):
+        ca = self.ca()
+        enroller = self.link(ca.url("fin"))
+        self.assertEqual(self.enrol(enroller)["outcome"], "unknown")
+        shutil.rmtree(self.folder / "tokens")  # the next connection needs a signature
+        got = self.enrol(enroller)
+        self.assertEqual((got["outcome"], got["posts"]), ("not_sent", 0), got)
+        self.assertTrue(got["code"].startswith("hsm."), got)
+        self.assertEqual(len(ca.posts()), 1)
 
 
 class Modes(WithToken):

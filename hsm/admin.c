@@ -115,7 +115,8 @@ static int run_keygen(void *context, const json_t *request, json_t *ok, struct e
 	    hsm_keygen(s.hsm, key, algorithm, e) != 0 || hsm_key_audit(s.hsm, key, &a, e) != 0)
 		return -1;
 	if (hsm_key(s.hsm, key, &s.key, e) != 0 || hsm_key_test(s.hsm, s.key, e) != 0)
-		return err_while(e, "key \"%s\" was made, but this token does not sign with it", key);
+		return err_while(e, "key \"%s\" was made, but this token does not sign with it",
+		    key);
 	return json_set_new(ok, "key", audit_json(&a), e);
 }
 

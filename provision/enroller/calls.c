@@ -138,7 +138,7 @@ static int run_open(void *context, const json_t *request, json_t *ok, struct err
 		    "both");
 	if (client != NULL && open_client(&fresh, client, &chain, e) != 0)
 		return -1;
-	if (has_credential && /* the request's own copy of the secret is wiped, nothing else changes */
+	if (has_credential && /* wipes the request's own copy of the secret, and only that */
 	    read_credential((json_t *)(uintptr_t)request, &authorization, e) != 0)
 		return -1;
 	if (open_est(&fresh, request, chain, has_credential ? &authorization : NULL, e) != 0)
@@ -175,7 +175,8 @@ static int read_issuers(const json_t *list, X509_STACK **ret, struct err *e)
 	return x509_parse_list(all.data, all.len, ret, ERR_CONFIG, e);
 }
 
-/* No TLS because our own key does not sign: only a new process helps (hsm.h), and the code says so. */
+/* No TLS because our own key does not sign: only a new process helps (hsm.h), and the code says
+ * so. */
 static void blame_token(const struct enroller *s, struct enrol_answer *answer)
 {
 	struct err why = { 0 };

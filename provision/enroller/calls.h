@@ -20,14 +20,20 @@ void enroller_close(struct enroller *s);
 OWNED_STRUCT(enroller, enroller_close)
 
 /*
- * "open", once: {"url", "anchors": PEM, "retry_min_s", "retry_max_s", "retry_default_s", and either
- * "client": {"module", "token", "key", "pin": secret, "guard", "certificate": PEM leaf and chain} or
- * "credential": secret with "credential_kind": "basic" (user:password) | "header" (the value of
- * Authorization)} -> {}.
- * "enrol": {"csr": base64, "deadline", "issuers": [base64] (optional)} -> enrol_answer_to_json.
- * "cacerts": {"deadline"} -> {"certificates": [base64]}.
- * "check": {"deadline"} -> {"chain_ok", and each as the value or as "x_error": text: "tls", "peer",
- * "peer_expires_s", "cacerts", "csrattrs", "date_offset_s"; "client_expires_s" with a client}.
+ * "open", once: {"url", "anchors": PEM, "retry_min_s", "retry_max_s", "retry_default_s", and one of
+ *   "client": {"module", "token", "key", "pin": secret, "guard", "certificate": PEM, leaf and chain}
+ *   "credential": secret, with "credential_kind": "basic" (user:password) or "header" (the whole
+ *   value of Authorization)} -> {}
+ *
+ * "enrol": {"csr": base64, "deadline", "issuers": [base64], which may be absent}
+ *   -> enrol_answer_to_json
+ *
+ * "cacerts": {"deadline"} -> {"certificates": [base64]}
+ *
+ * "check": {"deadline"} -> {"chain_ok", "client_expires_s" where there is a client, and either the
+ *   value or "..._error": text of "tls" (with "peer" and "peer_expires_s"), "cacerts", "csrattrs",
+ *   "date_offset_s"}
+ *
  * The context is a struct enroller.
  */
 extern const struct serve_call enroller_calls[];

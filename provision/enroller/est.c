@@ -65,9 +65,9 @@ static int get(struct est *est, const char *path, int64_t deadline, struct http_
 }
 
 /*
- * In TLS 1.3 a server may refuse our certificate only after the request has gone, and the refusal may
- * be lost with the connection: a wrong certificate would make every request "possibly issued". So the
- * first request on a link that nothing has proven is one that asks for nothing.
+ * In TLS 1.3 a server may refuse our certificate only after the request has gone, and the refusal
+ * may be lost with the connection: a wrong certificate would make every request "possibly
+ * issued". So the first request on a link that nothing has proven is one that asks for nothing.
  */
 static int post(struct est *est, const struct buf *body, int64_t deadline, struct http_answer *ret,
     struct err *e)

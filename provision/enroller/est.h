@@ -23,9 +23,9 @@ struct enrol_request {
 	int64_t deadline;
 };
 
-/* Posts to /simpleenroll, once; on a link that has not worked yet, or no longer, only after /cacerts was
- * answered. Whatever the CA and the network do is in *ret, which the caller frees;
- * -1 only where the request itself is unusable (CONFIG "est.csr"): nothing was sent then. */
+/* Posts to /simpleenroll, once; on a link that has not worked yet, or no longer, only after
+ * /cacerts was answered. Whatever the CA and the network do is in *ret, which the caller frees;
+ * -1 only where the request itself is unusable (CONFIG "est.csr", "x509"): nothing was sent then. */
 must_check int est_issue(struct est *est, const struct enrol_request *request,
     struct enrol_answer *ret, struct err *e);
 

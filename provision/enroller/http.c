@@ -52,9 +52,9 @@ void http_exit(void)
 }
 
 /*
- * libcurl posts again, silently, when a kept-alive connection dies before the answer came; that would
- * ask the CA for a second certificate. It is stopped three times: no new connection once a POST has
- * begun, no second start of a request, and a body that can not be rewound.
+ * libcurl posts again, silently, when a kept-alive connection dies before the answer came; that
+ * would ask the CA for a second certificate. It is stopped three times: no new connection once a
+ * POST has begun, no second start of a request, and a body that can not be rewound.
  */
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -115,7 +115,8 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
 	return buf_add(&h->answer->body, data, len, &h->answer->why) == 0 ? len : 0;
 }
 
-/* "HTTP/1.1 200 OK" opens a block, an empty line ends it; blocks of 1xx come before the final one. */
+/* "HTTP/1.1 200 OK" opens a block, an empty line ends it; blocks of 1xx come before the final
+ * one. */
 static size_t take_header(char *data, size_t size, size_t count, void *context)
 {
 	struct http *h = context;

@@ -1,9 +1,9 @@
 /*
- * One kept-alive HTTPS connection to one CA, over libcurl (http.c is the only file that knows it).
- * TLS 1.2 or newer, HTTP/1.1, the given trust anchors and no others, no redirect, no proxy, nothing
- * from the environment. A POST goes out once or not at all: libcurl's own retry on a kept-alive
- * connection that died is disarmed. What happened to a request is data (struct http_answer), so that
- * whoever judges it needs neither libcurl nor a network.
+ * One kept-alive HTTPS connection to one CA, over libcurl (http.c is the only file that knows
+ * it). TLS 1.2 or newer, HTTP/1.1, the given trust anchors and no others, no redirect, no proxy,
+ * nothing from the environment. A POST goes out once or not at all: libcurl's own retry on a
+ * kept-alive connection that died is disarmed. What happened to a request is data (struct
+ * http_answer), so that whoever judges it needs neither libcurl nor a network.
  */
 #ifndef KILN_HTTP_H
 #define KILN_HTTP_H
@@ -39,7 +39,7 @@ struct http_peer {
 must_check int http_init(struct err *e);
 void http_exit(void);
 
-/* Errors: CONFIG "est.url", "est.anchors", "est.credential". No network yet. */
+/* Errors: CONFIG "est.url", "est.credential", "x509" (the anchors). No network yet. */
 must_check int http_open(struct http **ret, const struct http_config *config, struct err *e);
 void http_close(struct http *h);
 OWNED_PTR(http, http_close)

@@ -12,8 +12,8 @@ struct retry_limits {
 };
 
 /*
- * The delay in seconds, within the limits. value is the header's, "" where there is none; now is the
- * wall clock in seconds, for the date form. WARN_RETRY_AFTER_* are added to *warnings.
+ * The delay in seconds, within the limits. value is the header's, "" where there is none; now is
+ * the wall clock in seconds, for the date form. WARN_RETRY_AFTER_* are added to *warnings.
  */
 int64_t retry_after_s(const char *value, const struct retry_limits *limits, int64_t now,
     unsigned *warnings);

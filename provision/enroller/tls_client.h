@@ -1,4 +1,5 @@
-/* Our end of TLS: the client certificate whose key an HSM may hold, and what a handshake has shown. */
+/* Our end of TLS: the client certificate whose key an HSM may hold, and what a handshake has
+ * shown. */
 #ifndef KILN_TLS_CLIENT_H
 #define KILN_TLS_CLIENT_H
 
@@ -15,8 +16,9 @@ struct tls_client {
 	char version[16]; /* of the newest handshake that succeeded: "TLSv1.3" */
 	X509 *peer;       /* whom it was with, NULL before the first */
 	int alert; /* the newest fatal alert from the peer, 0 for none; the owner resets it */
-	/* The peer of the newest connection has judged our certificate: its handshake ended (TLS 1.2), or
-	 * it answered (TLS 1.3, where it judges after our end of the handshake; set by the owner). */
+	/* The peer of the newest connection has judged our certificate: its handshake ended (TLS
+	 * 1.2), or it answered (TLS 1.3, where it judges after our end of the handshake; set by
+	 * the owner). */
 	bool settled;
 };
 
@@ -30,8 +32,9 @@ void tls_client_free(struct tls_client *t);
 must_check bool tls_client_attach(struct tls_client *t, SSL_CTX *ctx);
 
 /*
- * True where the peer's alert speaks of our certificate (RFC 8446 6.2) and came before it was settled:
- * then the peer's handshake failed, and it has read no request, even if one was sent already.
+ * True where the peer's alert speaks of our certificate (RFC 8446 6.2) and came before it was
+ * settled: then the peer's handshake failed, and it has read no request, even if one was sent
+ * already.
  */
 bool tls_client_was_refused(const struct tls_client *t);
 

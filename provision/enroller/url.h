@@ -5,8 +5,8 @@
 #include "err.h"
 #include "own.h"
 
-/* https://host[:port]/path with no user, password, query, fragment or blank in it (RFC 3986 3), else
- * CONFIG "est.url". */
+/* https://host[:port]/path with no user, password, query, fragment or blank in it (RFC 3986 3),
+ * else CONFIG "est.url". */
 must_check int url_check(const char *url, struct err *e);
 
 #endif

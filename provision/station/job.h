@@ -40,6 +40,7 @@ struct job {
 	struct identity identity;
 	bool claimed, resumed, rework;
 	enum step_id resumed_after; /* last step done by an earlier passage */
+	bool sealed;                /* an interrupted seal of this job did take effect */
 	bool keygen_is_ours;        /* a keygen of this job was interrupted */
 	char spki[2 * SHA256_LEN + 1];
 	uint8_t spki_sha256[SHA256_LEN];

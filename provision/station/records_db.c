@@ -90,7 +90,7 @@ static int open_file(struct db *db, const char *path, enum db_mode mode, struct 
 	if (mode != DB_READ)
 		return 0;
 	rc = sqlite3_exec(db->handle, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
-	if (rc == SQLITE_CANTOPEN && is_sealed(path))
+	if (((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY) && is_sealed(path))
 		return open_immutable(db, path, e);
 	return rc == SQLITE_OK ? 0 : failed(db->handle, rc, e);
 }

@@ -20,15 +20,22 @@ static json_t *token_request(const struct config *c, const struct config_token *
 	return secret_to_json(pin, request, "pin", e) == 0 ? steal(&request) : NULL;
 }
 
+int station_position_file(const struct config *c, struct buf *ret, struct err *e)
+{
+	if (buf_printf(ret, e, "%s/signer-position.json", c->state) != 0)
+		return -1;
+	return buf_str(ret, e) != NULL ? 0 : -1;
+}
+
 json_t *station_open_signer(const struct config *c, const struct secret *pin, struct err *e)
 {
 	AUTO(json_t) *open = token_request(c, &c->attestation, pin, e);
 	AUTO_STRUCT(buf) state = { 0 };
 
-	if (open == NULL || buf_printf(&state, e, "%s/signer-position.json", c->state) != 0)
+	if (open == NULL || station_position_file(c, &state, e) != 0)
 		return NULL;
 	if (json_set_str(open, "do", "open", e) != 0 ||
-	    json_set_str(open, "state", buf_str(&state, e), e) != 0 ||
+	    json_set_str(open, "state", (const char *)state.data, e) != 0 ||
 	    json_set_str(open, "station", c->station, e) != 0)
 		return NULL;
 	return steal(&open);

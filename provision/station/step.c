@@ -18,9 +18,15 @@ static bool skip_enrol(const struct job *j)
 	return has_finished(j, STEP_ENROL);
 }
 
+/* A sealed device takes nothing more; what it stores is read back and proven all the same. */
+static bool skip_install(const struct job *j)
+{
+	return j->sealed;
+}
+
 static bool skip_seal(const struct job *j)
 {
-	return !j->station->profile->seal || has_finished(j, STEP_SEAL);
+	return !j->station->profile->seal || j->sealed || has_finished(j, STEP_SEAL);
 }
 
 static bool skip_after_seal(const struct job *j)
@@ -43,7 +49,7 @@ const struct step steps[] = {
 	    .unanswered = enrol_unanswered, .judge = judge_enrol },
 	{ .id = STEP_IDENTIFY, .who = WHO_DEVICE, .tries = 2, .ask = ask_identify,
 	    .judge = judge_same_unit },
-	{ .id = STEP_INSTALL, .who = WHO_DEVICE, .tries = 2, .ask = ask_install, .judge = judge_install },
+	{ .id = STEP_INSTALL, .who = WHO_DEVICE, .tries = 2, .skip = skip_install, .ask = ask_install, .judge = judge_install },
 	{ .id = STEP_READBACK, .who = WHO_DEVICE, .tries = 2, .ask = ask_readback,
 	    .judge = judge_stored },
 	{ .id = STEP_IDENTIFY, .who = WHO_DEVICE, .tries = 2, .ask = ask_identify,

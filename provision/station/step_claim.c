@@ -58,6 +58,29 @@ static int read_identity(const json_t *answer, struct identity *ret, struct err 
 	return json_get_bytes(answer, "evidence", &ret->evidence, ERR_DEVICE, e);
 }
 
+/*
+ * A sealed device no longer says the lifecycle that a new one must. That is as it should be where the
+ * seal was this station's own and the job is still open.
+ */
+static int match(struct job *j, struct err *e)
+{
+	struct station *s = j->station;
+	AUTO(json_t) *unit = NULL;
+	struct err ignored = { 0 }; /* the mismatch is the error to report */
+
+	if (profile_match(s->profile, &j->identity, e) == 0)
+		return 0;
+	if (!err_is(e, "identity.lifecycle") || !s->profile->seal ||
+	    records_unit(s->records, j->identity.serial, &unit, &ignored) != 0 ||
+	    json_object_get(json_object_get(unit, "intents"), "seal") == NULL)
+		return -1;
+	if (strcmp(json_opt_str(unit, "status", ""), "open") != 0 &&
+	    strcmp(json_opt_str(unit, "status", ""), "parked") != 0)
+		return -1;
+	j->sealed = true;
+	return 0;
+}
+
 /* The first look: what the station goes by until the end. After a reset it only compares. */
 enum verdict judge_identity(
     struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
@@ -72,7 +95,7 @@ enum verdict judge_identity(
 	identity_free(&j->identity);
 	j->identity = seen;
 	seen = (struct identity){ 0 };
-	if (profile_match(s->profile, &j->identity, e) != 0)
+	if (match(j, e) != 0)
 		return VERDICT_FAIL;
 	if (station_has_serial(s, j, j->identity.serial)) {
 		(void)err_set(e, ERR_OPERATOR, "claim.two-slots",

@@ -36,6 +36,7 @@ struct audit {
 	char digests[PROFILES_MAX][65];
 	size_t profile_count;
 	int64_t certificates, attestations, proofs;
+	bool signer_met; /* the event that the signer remembers is there */
 };
 
 static int violation(const struct passage *p, struct err *e, const char *code, const char *what)
@@ -326,12 +327,24 @@ static int take_job_event(struct audit *a, const char *kind, const json_t *event
 	return strcmp(kind, "end") == 0 ? take_end(a, at, event, e) : 0;
 }
 
+static void meet_signer(struct audit *a, const json_t *event)
+{
+	const struct verify_options *o = a->options;
+
+	if (o->signer_station != NULL &&
+	    strcmp(json_opt_str(event, "station", ""), o->signer_station) == 0 &&
+	    json_opt_int(event, "seq", -1) == o->signer_seq &&
+	    strcmp(json_opt_str(event, "hash", ""), o->signer_head) == 0)
+		a->signer_met = true;
+}
+
 static int take(const json_t *event, void *context, struct err *e)
 {
 	struct audit *a = context;
 	const char *kind = json_opt_str(event, "event", "");
 	int rc;
 
+	meet_signer(a, event);
 	if (strcmp(kind, "profile") == 0)
 		rc = take_profile(a, event, e);
 	else if (strcmp(kind, "claim") == 0)
@@ -365,6 +378,11 @@ int verify_records(
 
 	if (records_verify(r, &counts, e) != 0 || records_events(r, NULL, 0, take, &a, e) != 0)
 		return -1;
+	if (options->signer_station != NULL && !a.signer_met)
+		return err_set(e, ERR_RECORDS, "verify.truncated",
+		    "the signer attested event %s/%lld, which is not in these records: their end is missing, or they "
+		    "are an old copy",
+		    options->signer_station, (long long)options->signer_seq);
 	if (json_set_int(counts, "checked_certificates", a.certificates, e) != 0 ||
 	    json_set_int(counts, "checked_proofs", a.proofs, e) != 0 ||
 	    json_set_int(counts, "checked_attestations", a.attestations, e) != 0)

@@ -1,6 +1,6 @@
 /*
- * A TLS server for the tests of the CA link, in a process of its own: each test says what it does with
- * a connection. It counts what came over the wire, in memory shared with the test.
+ * A TLS server for the tests of the CA link, in a process of its own: each test says what it does
+ * with a connection. It counts what came over the wire, in memory shared with the test.
  */
 #ifndef KILN_TEST_PEER_H
 #define KILN_TEST_PEER_H
@@ -74,7 +74,8 @@ static inline void peer_extend(X509 *cert, int nid, const char *value)
 	X509_EXTENSION_free(ext);
 }
 
-/* A certificate for key; issuer NULL makes it self-signed. san may be NULL. Ends in seconds from now. */
+/* A certificate for key; issuer NULL makes it self-signed. san may be NULL. Ends in seconds from
+ * now. */
 static inline X509 *peer_certify(EVP_PKEY *key, const char *name, const char *san, bool is_ca,
     const struct peer_identity *issuer, long ends_s)
 {

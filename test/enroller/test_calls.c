@@ -1,4 +1,5 @@
-/* How kiln-enroller's requests are refused; that they work is shown by test/system/test_enroller.py. */
+/* How kiln-enroller's requests are refused; that they work is shown by
+ * test/system/test_enroller.py. */
 #include "calls.h"
 
 #include <string.h>

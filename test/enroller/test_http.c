@@ -170,8 +170,8 @@ static size_t swallow(char *data, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-/* The same death with libcurl as it comes: two POSTs, and no error. It shows that the test above would
- * see a second one. */
+/* The same death with libcurl as it comes: two POSTs, and no error. It shows that the test above
+ * would see a second one. */
 static void libcurl_alone_posts_twice(void **state)
 {
 	const struct peer_setup setup = { .identity = &good, .serve = serve_one_and_die };

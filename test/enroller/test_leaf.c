@@ -3,7 +3,8 @@
 #include "peer.h"
 #include "warning.h"
 
-/* root > issuing > device; other is a device of the same CA, root_again has root's name and another key. */
+/* root > issuing > device; other is a device of the same CA, root_again has root's name and
+ * another key. */
 static struct peer_identity root, root_again, issuing, device, other;
 static X509 *second; /* another certificate for the device's key */
 

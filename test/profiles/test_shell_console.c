@@ -265,7 +265,8 @@ static void test_a_real_shell(void **state)
 	assert_runs(r, "false", 1, "", "");
 	assert_runs(r, "exit 255", 255, "", "");
 	assert_runs(r, "kill -9 $$", 137, "", "");
-	assert_runs(r, "printf %s%s%s 'it'\\''s \"$((6 * 7))\" \\\\n", 0, "it's42\\\\n", "it's42\\\\n");
+	assert_runs(r, "printf '%s.' \"it's\" \"$((6 * 7))\" '\\n'", 0, "it's.42.\\n.",
+	    "it's.42.\\n.");
 	assert_runs(r, "read x; echo \"got <$x>\"", 0, "got <>", "got <>");
 	assert_runs(r, "printf 'a\\nb\\n\\nc'", 0, "a\nb\n\nc", "a b  c");
 }

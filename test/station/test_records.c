@@ -296,7 +296,6 @@ static void test_records_on_a_read_only_medium_are_read(void **state)
 {
 	struct world *w = *state;
 	AUTO(json_t) *counts = NULL;
-
 	const bool root = geteuid() == 0;
 	struct err e = { 0 };
 	char wal[600];

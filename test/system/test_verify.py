@@ -1,0 +1,229 @@
+"""kiln verify: what it accepts, what it refuses, and years later."""
+
+import base64
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import unittest
+
+from station_kit import PASSED, World, check_promises, kiln
+
+FAKETIME = ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"]
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(devices=3, slots=3)
+        code, batch = cls.world.run("--count", 3)
+        assert code == PASSED, batch.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def copy(self):
+        """A copy of the records, with everything in the one file."""
+        path = self.world.path("copy.db")
+        for suffix in ("", "-wal", "-shm", ".lock"):
+            if os.path.exists(path + suffix):
+                os.unlink(path + suffix)
+        source = sqlite3.connect(self.world.path("records.db"))
+        target = sqlite3.connect(path)
+        source.backup(target)
+        source.close()
+        target.close()
+        return path
+
+    def verify(self, path, *more, env=None):
+        done = kiln("verify", "--records", path, "--trust", self.world.path("ca/root.pem"), "--accept-test-ca", "--json",
+                    *more, env=env)
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    def change(self, *statements):
+        path = self.copy()
+        database = sqlite3.connect(path, isolation_level=None)
+        triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        for statement, *values in statements:
+            count = database.execute(statement, values).rowcount
+            self.assertNotEqual(count, 0, statement)
+        for _, sql in triggers:
+            database.execute(sql)
+        database.close()
+        return path
+
+    def test_it_counts_what_it_checked(self):
+        code, line = self.verify(self.copy())
+        self.assertEqual(code, 0, line)
+        for name in ("passed", "certificates", "checked_proofs", "checked_attestations"):
+            self.assertEqual(line["counts"][name], 3)
+
+    def test_it_needs_to_be_told_whom_to_trust(self):
+        self.assertEqual(kiln("verify", "--records", self.copy()).returncode, 2)
+        done = kiln("verify", "--records", self.copy(), "--trust", self.world.path("ca/tls-anchor.pem"),
+                    "--accept-test-ca", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("attestation", json.loads(done.stdout)["violation"]["code"])
+
+    def test_what_a_test_ca_made_is_a_violation_elsewhere(self):
+        done = kiln("verify", "--records", self.copy(), "--trust", self.world.path("ca/root.pem"), "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["violation"]["code"]), (1, "cert.test-ca"))
+
+    def test_one_byte_changed_anywhere_is_found(self):
+        database = sqlite3.connect(self.copy())
+        events = [r[0] for r in database.execute("SELECT body FROM event ORDER BY number")]
+        tables = [r[0] for r in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"
+                                                 " AND name NOT LIKE 'sqlite%'")]
+        columns = {t: [c[1] for c in database.execute(f"PRAGMA table_info({t})")] for t in tables}
+        filled = {t: [c for c in columns[t]
+                      if database.execute(f"SELECT count({c}) FROM {t}").fetchone()[0] > 0] for t in tables}
+        database.close()
+        self.assertGreater(len(events), 30)
+        tried = 0
+        for table in tables:
+            for column in filled[table]:
+                changed = (f"UPDATE {table} SET {column} = CASE typeof({column}) WHEN 'integer' THEN {column} + 1"
+                           f" WHEN 'blob' THEN CAST(substr({column}, 1, length({column}) - 1) || x'21' AS BLOB)"
+                           f" ELSE substr({column}, 1, length({column}) - 1) || '!' END WHERE rowid ="
+                           f" (SELECT rowid FROM {table} WHERE {column} IS NOT NULL LIMIT 1)")
+                try:
+                    path = self.change((changed,))
+                except (sqlite3.IntegrityError, sqlite3.OperationalError):
+                    continue  # the schema itself refuses it
+                code, line = self.verify(path)
+                self.assertEqual(code, 1 if isinstance(line, dict) else code, (table, column))
+                self.assertNotEqual(code, 0, f"{table}.{column} was changed and nothing was said")
+                tried += 1
+        self.assertGreater(tried, 25)
+
+    def test_I7_an_event_left_out_is_found(self):
+        for where in ("max(number) / 2", "1", "max(number) - 1"):
+            code, line = self.verify(self.change((f"DELETE FROM event WHERE number = (SELECT {where} FROM event)",)))
+            self.assertNotEqual(code, 0, line)
+
+    def test_I7_an_end_that_is_missing_is_found_where_the_signer_is_known(self):
+        with World(devices=2, slots=1) as world:
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            old = world.path("old.db")
+            source, target = sqlite3.connect(world.path("records.db")), sqlite3.connect(old)
+            source.backup(target)
+            source.close()
+            target.close()
+            world.twins.ask("swap", slot=1)
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            check_promises(self, world)
+            for suffix in ("", "-wal", "-shm"):
+                if os.path.exists(world.path("records.db") + suffix):
+                    os.unlink(world.path("records.db") + suffix)
+            os.rename(old, world.path("records.db"))
+            code, line = world.verify()
+            self.assertEqual((code, line["violation"]["code"]), (1, "verify.truncated"), line)
+
+    def test_ten_years_later(self):
+        library = next((p for p in FAKETIME if os.path.exists(p)), None)
+        if library is None:
+            self.skipTest("libfaketime is not installed")
+        environment = {**os.environ, "LD_PRELOAD": library, "FAKETIME": "+3650d", "FAKETIME_NO_CACHE": "1"}
+        if os.environ.get("KILN_SANITIZE"):
+            self.skipTest("libfaketime and the sanitizers' runtime exclude each other")
+        year = subprocess.run(["date", "+%Y"], capture_output=True, text=True, env=environment, check=True).stdout
+        now = subprocess.run(["date", "+%Y"], capture_output=True, text=True, check=True).stdout
+        self.assertGreaterEqual(int(year), int(now) + 9)
+        code, line = self.verify(self.copy(), env=environment)
+        self.assertEqual(code, 0, line)
+
+
+class Evidence(unittest.TestCase):
+    def test_stock_tools_read_and_verify_it(self):
+        with World(devices=1, slots=1) as world:
+            self.assertEqual(world.run("--count", 1)[0], PASSED)
+            serial, out, root = world.serials()[0], world.path("evidence"), world.path("ca/root.pem")
+            done = kiln("evidence", serial, "--dir", out, "--config", world.config)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            files = sorted(os.listdir(out))
+            self.assertLessEqual({"csr.der", "cert.pem", "chain.pem", "statement.json", "attestation.p7s",
+                                  "attestation.jws"}, set(files))
+            run = lambda *command: subprocess.run(command, cwd=out, capture_output=True, text=True)
+            self.assertIn("verify OK", run("openssl", "req", "-inform", "DER", "-in", "csr.der", "-verify", "-noout").stderr)
+            done = run("openssl", "verify", "-CAfile", root, "-untrusted", "chain.pem", "cert.pem")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = run("openssl", "cms", "-verify", "-cades", "-inform", "DER", "-in", "attestation.p7s", "-CAfile", root,
+                       "-purpose", "any", "-out", "signed.json")
+            self.assertIn("CAdES Verification successful", done.stderr)
+            with open(os.path.join(out, "signed.json"), "rb") as a, open(os.path.join(out, "statement.json"), "rb") as b:
+                self.assertEqual(a.read(), b.read())
+            self.check_jws(out, world)
+
+    def check_jws(self, out, world):
+        if shutil.which("jose") is None:
+            self.skipTest("jose is not installed")
+        point = subprocess.run(f"openssl x509 -in {world.path('attestation.pem')} -noout -pubkey | openssl pkey -pubin"
+                               " -outform DER | tail -c 64", shell=True, capture_output=True, check=True).stdout
+        b64url = lambda data: base64.urlsafe_b64encode(data).decode().rstrip("=")
+        key = {"kty": "EC", "crv": "P-256", "x": b64url(point[:32]), "y": b64url(point[32:])}
+        with open(os.path.join(out, "key.jwk"), "w", encoding="utf-8") as file:
+            json.dump(key, file)
+        done = subprocess.run(["jose", "jws", "ver", "-i", "attestation.jws", "-k", "key.jwk", "-O", "payload.json"], cwd=out,
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(out, "payload.json"), "rb") as a, open(os.path.join(out, "statement.json"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
+
+class Rewritten(unittest.TestCase):
+    def test_a_chain_that_is_begun_anew_gets_no_attestation(self):
+        """Whoever throws the records away and starts a consistent chain from its start meets the signer."""
+        with World(devices=2, slots=1) as world:
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            for name in ("records.db", "records.db-wal", "records.db-shm"):
+                if os.path.exists(world.path(name)):
+                    os.unlink(world.path(name))
+            world.twins.ask("swap", slot=1)
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertNotEqual(code, PASSED)
+            self.assertEqual((batch.units[0]["outcome"], batch.units[0]["code"]), ("parked", "signer.position"))
+
+    def test_statements_do_not_fit_a_chain_that_was_rewritten_consistently(self):
+        with World(devices=2, slots=1) as world:
+            self.assertEqual(world.run("--count", 2)[0], PASSED)
+            path = world.path("records.db")
+            database = sqlite3.connect(path, isolation_level=None)
+            triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+            for name, _ in triggers:
+                database.execute(f"DROP TRIGGER {name}")
+            self.rewrite(database)
+            for _, sql in triggers:
+                database.execute(sql)
+            database.close()
+            code, line = world.verify()
+            self.assertEqual((code, line["violation"]["code"]), (1, "verify.statement"), line)
+
+    def rewrite(self, database):
+        """Another slot name in the first claim, and every hash from there on made to fit."""
+        import hashlib
+        columns = [c[1] for c in database.execute("PRAGMA table_info(event)")]
+        rows = [dict(zip(columns, row)) for row in database.execute("SELECT * FROM event ORDER BY number")]
+        previous = {}
+        for row in rows:
+            body = row["body"] if isinstance(row["body"], str) else row["body"].decode()
+            changed = body.replace('"slot":"1"', '"slot":"9"')
+            before = previous.get(row["station"], bytes(32))
+            data = changed.encode()
+            digest = hashlib.sha256(before + data).digest()
+            old = row["hash"] if isinstance(row["hash"], (str, bytes)) else None
+            previous[row["station"]] = digest
+            value = digest.hex() if isinstance(old, str) else digest
+            fields = {"body": changed if isinstance(row["body"], str) else data, "hash": value}
+            if "prev" in row:
+                fields["prev"] = before.hex() if isinstance(row["prev"], str) else before
+            database.execute("UPDATE event SET " + ", ".join(f"{k} = ?" for k in fields) + " WHERE number = ?",
+                             [*fields.values(), row["number"]])
+        database.execute("UPDATE job SET slot = '9' WHERE slot = '1'")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -118,8 +118,9 @@ static int look(struct console *c, const struct shell_options *o, const struct s
 }
 
 /* A console that is no terminal has no stty; then the echo stays, and the markers stand it. */
-static const char quieten[] = "stty -echo <&1 2>/dev/null; PS1= PS2=; unset PROMPT_COMMAND HISTFILE; "
-			      "LC_ALL=C TERM=dumb; export LC_ALL TERM";
+static const char quieten[] =
+    "stty -echo <&1 2>/dev/null; PS1= PS2=; unset PROMPT_COMMAND HISTFILE; "
+    "LC_ALL=C TERM=dumb; export LC_ALL TERM";
 
 static int find_shell(struct console *c, const struct shell_options *o,
     const struct secret *password, int64_t deadline, struct err *e)

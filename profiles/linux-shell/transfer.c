@@ -64,7 +64,7 @@ static int compare(struct console *c, const char *path, const struct buf *data, 
 	const struct shell_value values[] = { { "path", path }, { NULL, NULL } };
 	AUTO_STRUCT(console_result) result = { 0 };
 
-	if (transfer_run(c, "reading a file's digest", "sync {path}; sha256sum {path}", values,
+	if (transfer_run(c, "reading a file's digest", "sync {path}; sha256sum <{path}", values,
 		&result, deadline, e) != 0)
 		return -1;
 	return has_digest(&result.out, data) ? 0 : corrupt(path, e);
@@ -124,7 +124,7 @@ int transfer_get(struct console *c, const char *path, struct buf *ret, int64_t d
 	AUTO_STRUCT(buf) data = { 0 };
 	struct err why = { 0 };
 
-	if (transfer_run(c, "reading a file", "sha256sum {path} && base64 {path}", values, &result,
+	if (transfer_run(c, "reading a file", "sha256sum <{path} && base64 {path}", values, &result,
 		deadline, e) != 0)
 		return -1;
 	if (result.out.len == 0 || decode(&result.out, &data, &why) != 0 ||

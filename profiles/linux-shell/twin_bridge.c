@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "twin_home.h"
 
-enum { CHUNK_MAX = 1024, LINE_MAX_LEN = 2048, LOST_LEN = 400, ABSENT_MS = 20 };
+enum { CHUNK_MAX = 1024, LINE_MAX_LEN = 2048, ABSENT_MS = 20 };
 
 /* One direction: what was read and not written yet, and when the wire is free again. */
 struct lane {
@@ -51,8 +51,7 @@ static int strike(struct bridge *b, struct err *e)
 	}
 	b->reset = fault == SHELL_FAULT_RESET;
 	b->stalled = fault == SHELL_FAULT_STALL;
-	if (fault == SHELL_FAULT_DROP)
-		b->lose = LOST_LEN;
+	b->lose = fault == SHELL_FAULT_DROP;
 	if (fault == SHELL_FAULT_CORRUPT) /* behind the first marker and its line ends */
 		b->spoil = 25 + b->plan->random % 8;
 	return 0;
@@ -68,6 +67,7 @@ static int listen_in(struct bridge *b, struct err *e)
 		}
 		b->line[b->line_len] = '\0';
 		b->line_len = 0;
+		b->lose = false;
 		if (b->plan->fault != SHELL_FAULT_NONE &&
 		    shell_plan_step_of(b->line) == b->plan->step && strike(b, e) != 0)
 			return -1;
@@ -77,16 +77,14 @@ static int listen_in(struct bridge *b, struct err *e)
 
 static void damage(struct bridge *b)
 {
-	size_t lost = b->lose < b->out.len ? b->lose : b->out.len;
-
 	if (b->spoil > b->out.len) {
 		b->spoil -= b->out.len;
 	} else if (b->spoil > 0) {
 		b->out.data[b->spoil - 1] ^= 1;
 		b->spoil = 0;
 	}
-	b->lose -= lost;
-	b->out.done = lost;
+	if (b->lose)
+		b->out.len = 0;
 }
 
 /* Writes what the lane holds. */

@@ -38,7 +38,8 @@ static int spdm_open(struct device **ret, const struct device *base, struct err 
 		return err_nomem(e);
 	s->base = *base;
 	s->base.resume = (struct buf){ 0 };
-	if (buf_set(&s->base.resume, base->resume.data, base->resume.len, e) != 0 ||
+	if ((base->resume.len > 0 &&
+		buf_set(&s->base.resume, base->resume.data, base->resume.len, e) != 0) ||
 	    spdm_options_read(base->profile, &s->options, e) != 0) {
 		spdm_close(&s->base);
 		return -1;

@@ -257,8 +257,8 @@ int leaf_issue(const struct ca *ca, X509_REQ *request, unsigned flaws, X509 **re
 	if (set_subject(cert, flaws, e) != 0 || set_serial(cert, flaws, e) != 0 ||
 	    set_life(cert, ca, flaws, e) != 0)
 		return -1;
-	if (copy_extensions(cert, request, flaws, e) != 0 ||
-	    add_ours(cert, ca, flaws, e) != 0 || sign(cert, ca, flaws, e) != 0)
+	if (copy_extensions(cert, request, flaws, e) != 0 || add_ours(cert, ca, flaws, e) != 0 ||
+	    sign(cert, ca, flaws, e) != 0)
 		return -1;
 	*ret = steal(&cert);
 	return 0;

@@ -158,15 +158,18 @@ static void on_armed(void *context, struct batch *b)
 static void print_end(const struct hands *h, const struct batch_result *r, bool json)
 {
 	FILE *out = json ? stderr : stdout;
+	AUTO_STRUCT(buf) kiln = { 0 };
+	struct err ignored = { 0 }; /* without the path the bare name still says what to run */
+	const char *folder = proc_folder(&kiln, &ignored) == 0 ? (const char *)kiln.data : ".";
 
 	stats_print(h->face.stats, out);
 	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending\n", r->passed, r->failed,
 	    r->refused, r->pending);
 	(void)fprintf(out,
 	    "\nDRY RUN - NOT FOR PRODUCTION. Look at it and check it with:\n"
-	    "  kiln log --config %s/station.yaml\n"
-	    "  kiln verify --config %s/station.yaml\n",
-	    h->d->folder, h->d->folder);
+	    "  %s/kiln log --config %s/station.yaml\n"
+	    "  %s/kiln verify --config %s/station.yaml\n",
+	    folder, h->d->folder, folder, h->d->folder);
 }
 
 static int run(struct dry_run *d, bool json, struct batch_result *ret, struct err *e)

@@ -59,7 +59,7 @@ KIT_FN struct profile *kit_profile(const char *old, const char *new)
 struct kit {
 	struct twin_config config;
 	char *folder;
-	int master, slave; /* the slave stays open, so that the tty outlives whoever opens it */
+	int slave; /* stays open, so that the tty outlives whoever opens it */
 	pid_t twin;
 	struct transport *link;
 };
@@ -70,8 +70,9 @@ KIT_FN void kit_plug(struct kit *k)
 	char name[64], address[80];
 	struct termios raw;
 	struct err e = { 0 };
+	int master;
 
-	assert_int_equal(openpty(&k->master, &k->slave, name, NULL, NULL), 0);
+	assert_int_equal(openpty(&master, &k->slave, name, NULL, NULL), 0);
 	assert_int_equal(tcgetattr(k->slave, &raw), 0);
 	cfmakeraw(&raw);
 	assert_int_equal(tcsetattr(k->slave, TCSANOW, &raw), 0);
@@ -79,10 +80,11 @@ KIT_FN void kit_plug(struct kit *k)
 	assert_true(k->twin >= 0);
 	if (k->twin == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* valid */
-		if (twin_find("linux-shell")->serve(&k->config, k->master, &e) != 0)
+		if (twin_find("linux-shell")->serve(&k->config, master, &e) != 0)
 			(void)fprintf(stderr, "twin: %s\n", e.message);
 		_exit(0);
 	}
+	assert_int_equal(close(master), 0); /* the twin's: the tty hangs up when it ends */
 	(void)snprintf(address, sizeof(address), "serial:%s", name);
 	assert_ok(transport_open(&k->link, address, &e), &e);
 }
@@ -94,7 +96,6 @@ KIT_FN void kit_unplug(struct kit *k)
 	(void)kill(k->twin, SIGKILL); /* it may have ended */
 	assert_int_equal(waitpid(k->twin, NULL, 0), k->twin);
 	(void)close(k->slave); /* a pty of the test's own */
-	(void)close(k->master);
 }
 
 KIT_FN void kit_open(struct kit *k, const char *variant, const char *fault)

@@ -44,9 +44,9 @@ static void the_highest_common_version_is_chosen(void **state)
 		int rc;
 
 		(void)snprintf(caps, sizeof(caps), "%02x%s", cases[i].version,
-		    RIG_CAPABILITIES + 2);
+		    &RIG_CAPABILITIES[2]);
 		(void)snprintf(algorithms, sizeof(algorithms), "%02x%s", cases[i].version,
-		    ALGORITHMS + 2);
+		    &ALGORITHMS[2]);
 		r.scripted_setup = true;
 		r.script = steps;
 		r.script_len = cases[i].version != 0 ? 3 : 1;

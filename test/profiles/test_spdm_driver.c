@@ -243,7 +243,6 @@ static void check_readback(struct unit *u, const struct buf *chain, const struct
 static void check_subject(const struct buf *csr, const struct subject *subject)
 {
 	AUTO(X509_REQ) *request = NULL;
-	AUTO_STRUCT(buf) name = { 0 };
 	struct err e = { 0 };
 	uint8_t *der = NULL;
 	int len;
@@ -350,7 +349,6 @@ static void keys_are_kept_or_replaced(void **state)
 {
 	struct unit u = { 0 };
 	AUTO_STRUCT(subject) subject = { 0 };
-	AUTO_STRUCT(buf) first = { 0 };
 	AUTO_STRUCT(buf) csr = { 0 };
 	EVP_PKEY *keys[3] = { NULL };
 	struct err e = { 0 };

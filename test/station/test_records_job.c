@@ -79,6 +79,10 @@ static void test_I3_a_new_attachment_proves_again(void **state)
 	refuse_end(w, job);
 	assert_int_equal(world_claim(w, "A", NULL), job);
 	resumed = world_job(w, job);
+	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
+	    "step", "attest", "statement", "@s", "cms", "@c", "jws", "@j");
+	refuse(w, "step.order", "{s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "event", "step", "job", job,
+	    "step", "prove", "nonce", "#n", "scheme", "test", "preimage", "@p", "signature", "@s");
 	assert_member(resumed, "step", "attest"); /* the furthest */
 	assert_member(resumed, "statement", NULL);
 	refuse_end(w, job);

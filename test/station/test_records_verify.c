@@ -264,6 +264,9 @@ static void test_a_forged_chain_must_obey_the_promises(void **state)
 		{ "UPDATE event SET body = replace(body, '\"seq\":3,', '\"seq\":4,') WHERE number "
 		  "= 3",
 		    "verify.chain", "another place" },
+		{ "UPDATE event SET seq = seq + 5, body = replace(body, '\"seq\":' || seq || ',',"
+		  " '\"seq\":' || (seq + 5) || ',') WHERE number = (SELECT max(number) FROM event)",
+		    "verify.chain", "the one before it is missing" },
 		{ "UPDATE event SET body = '[]' WHERE number = 3", "verify.chain",
 		    "not a JSON object" },
 		{ "UPDATE event SET body = replace(body, '\"slot\":\"1\"', '\"slot\":\"2\"')"

@@ -70,7 +70,7 @@ class Rehearsal(Bench, unittest.TestCase):
         self.assertEqual(done.returncode, PASSED, done.stderr)
         self.assertEqual(done.stdout.count("PASS "), 2)
         for text in ("p50 ms", "p95 ms", "device", "CA", "HSM", "station", "units per hour", "NOT FOR PRODUCTION",
-                     f"kiln verify --config {self.folder}/station.yaml"):
+                     f"{KILN} verify --config {self.folder}/station.yaml"):
             self.assertIn(text, done.stdout)
         self.assertNotIn("\033", done.stdout)
 

@@ -137,7 +137,7 @@ static int run_csr(void *context, const json_t *request, json_t *ok, struct err 
 	AUTO_STRUCT(session) s = { 0 };
 	AUTO_STRUCT(buf) csr = { 0 };
 	const char *key, *subject;
-	enum hsm_purpose purpose;
+	enum hsm_purpose purpose = HSM_PURPOSE_PLAIN;
 
 	(void)context;
 	if (text(request, "key", &key, e) != 0 || text(request, "subject", &subject, e) != 0 ||

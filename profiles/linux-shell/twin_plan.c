@@ -70,12 +70,19 @@ static bool has_trace(enum step_id step)
 	return false;
 }
 
+/* SplitMix64 (Steele, Lea, Flood 2014): near seeds give far numbers. */
+static unsigned mix(uint64_t seed)
+{
+	uint64_t z = seed + 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return (unsigned)(z >> 33);
+}
+
 int shell_plan_parse(struct shell_plan *ret, const struct twin_config *config, struct err *e)
 {
-	/* The constants of a linear congruential generator (Knuth, MMIX); the high bits are good. */
-	unsigned random =
-	    (unsigned)((config->seed * 6364136223846793005u + 1442695040888963407u) >> 33);
-	struct shell_plan plan = { .random = random };
+	struct shell_plan plan = { .random = mix(config->seed) };
 	const char *colon;
 	enum step_id only;
 
@@ -86,7 +93,7 @@ int shell_plan_parse(struct shell_plan *ret, const struct twin_config *config, s
 	colon = strchrnul(config->fault, ':');
 	plan.fault = find(config->fault, (size_t)(colon - config->fault));
 	only = only_step(plan.fault);
-	plan.step = only != STEP_COUNT ? only : traces[random % COUNT(traces)].step;
+	plan.step = only != STEP_COUNT ? only : traces[plan.random % COUNT(traces)].step;
 	if (plan.fault == SHELL_FAULT_NONE)
 		return err_set(e, ERR_CONFIG, "twin.fault", "a shell device has no fault \"%s\"",
 		    config->fault);

@@ -74,16 +74,13 @@ enum spdm_error {
 /* Flags of CAPABILITIES, the responder's unless said. */
 #define SPDM_CAP_CERT              0x00000002U
 #define SPDM_CAP_CHAL              0x00000004U
-#define SPDM_CAP_MEAS              0x00000018U /* mask; 08 unsigned, 10 signed */
-#define SPDM_CAP_MEAS_UNSIGNED     0x00000008U
+#define SPDM_CAP_MEAS              0x00000018U /* mask; 08 unsigned */
 #define SPDM_CAP_MEAS_SIGNED       0x00000010U
 #define SPDM_CAP_CHUNK             0x00020000U /* of both sides */
-#define SPDM_CAP_ALIAS_CERT        0x00040000U
 #define SPDM_CAP_SET_CERT          0x00080000U
 #define SPDM_CAP_CSR               0x00100000U
 #define SPDM_CAP_INSTALL_RESET     0x00200000U
 #define SPDM_CAP_MULTI_KEY         0x0c000000U /* mask; 1.3 */
-#define SPDM_CAP_MULTI_KEY_ONLY    0x04000000U
 #define SPDM_CAP_MULTI_KEY_NEG     0x08000000U
 #define SPDM_CAP_GET_KEY_PAIR_INFO 0x10000000U
 #define SPDM_CAP_SET_KEY_PAIR_INFO 0x20000000U
@@ -106,10 +103,8 @@ enum {
 
 	SPDM_MODEL_NONE = 0,
 	SPDM_MODEL_DEVICE = 1,
-	SPDM_MODEL_ALIAS = 2,
 	SPDM_MODEL_GENERIC = 3,
 
-	SPDM_USAGE_KEY_EX = 0x0001,
 	SPDM_USAGE_CHALLENGE = 0x0002,
 	SPDM_USAGE_MEASUREMENT = 0x0004,
 
@@ -119,7 +114,6 @@ enum {
 	SPDM_KEY_CAP_CERT_ASSOC = 0x04,
 	SPDM_KEY_CAP_USAGE = 0x08,
 	SPDM_KEY_CAP_ASYM_ALGO = 0x10,
-	SPDM_KEY_CAP_SHAREABLE = 0x20,
 
 	/* Operations of SET_KEY_PAIR_INFO. */
 	SPDM_KEY_CHANGE = 0,
@@ -143,7 +137,6 @@ enum {
 	SPDM_SIGNATURE_MAX = 96,
 	SPDM_PREFIX_LEN = 100, /* combined_spdm_prefix */
 	SPDM_CHAIN_MAX = 65535,
-	SPDM_CSR_MAX = 65535,
 	SPDM_OPAQUE_MAX = 1024,
 	SPDM_TRANSFER_MIN = 42,     /* least DataTransferSize */
 	SPDM_MESSAGE_MAX = 0x10400, /* greatest message kiln takes: a full chain and its header */
@@ -154,10 +147,8 @@ enum {
 #define SPDM_PREFIX_13         "dmtf-spdm-v1.3.*"
 #define SPDM_CONTEXT_CHALLENGE "responder-challenge_auth signing"
 
-#define SPDM_OID_DEVICE_INFO       "1.3.6.1.4.1.412.274.1"
-#define SPDM_OID_HARDWARE_IDENTITY "1.3.6.1.4.1.412.274.2"
-#define SPDM_OID_EKU_RESPONDER     "1.3.6.1.4.1.412.274.3"
-#define SPDM_OID_EXTENSION         "1.3.6.1.4.1.412.274.6"
+#define SPDM_OID_DEVICE_INFO   "1.3.6.1.4.1.412.274.1"
+#define SPDM_OID_EKU_RESPONDER "1.3.6.1.4.1.412.274.3"
 
 /* kiln's vendor-defined messages: README.md, "Vendor-defined messages". */
 enum {

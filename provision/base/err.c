@@ -90,7 +90,7 @@ int err_openssl(struct err *e, enum err_domain domain, const char *code, const c
 	(void)err_vset(e, domain, code, fmt, ap);
 	va_end(ap);
 	ERR_clear_error();
-	return append(e, reason != NULL ? reason : "no reason given");
+	return reason != NULL ? append(e, reason) : -1;
 }
 
 int err_nomem(struct err *e)

@@ -49,7 +49,7 @@ int err_vset(struct err *e, enum err_domain domain, const char *code, const char
 int err_errno(struct err *e, enum err_domain domain, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* As err_set with the newest OpenSSL error appended; empties OpenSSL's queue. */
+/* As err_set with the newest OpenSSL error appended, where there is one; empties OpenSSL's queue. */
 int err_openssl(struct err *e, enum err_domain domain, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -169,3 +169,9 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 	if (b->drawn == 0 || clock_now_ms() - b->drawn_ms >= REDRAW_MS)
 		draw(b, stats);
 }
+
+void board_tick(struct board *b, const struct stats *stats)
+{
+	if (b->live && b->slot_count > 0)
+		draw(b, stats);
+}

@@ -18,5 +18,7 @@ must_check int board_new(struct board **ret, FILE *out, bool live, long total, s
 void board_free(struct board *b);
 OWNED_PTR(board, board_free)
 void board_take(struct board *b, const json_t *event, const struct stats *stats);
+/* Redraws a live board, whose clocks run while nothing happens. */
+void board_tick(struct board *b, const struct stats *stats);
 
 #endif

@@ -21,23 +21,31 @@ static void print_summary(const struct face *f, const struct batch_result *r)
 	    r->failed, r->refused, r->pending, r->missing);
 }
 
-static int run(struct batch_options *options, bool json)
+static int run_on(struct event_base *loop, struct batch_options *options, bool json,
+    struct batch_result *ret, struct err *e)
 {
 	AUTO_STRUCT(face) face = { 0 };
-	struct event_base *loop = event_base_new();
-	struct batch_result result;
-	struct err e = { 0 };
-	int rc = loop != NULL ? face_init(&face, json, options->count, &e) : err_nomem(&e);
 
 	options->event = on_event;
 	options->context = &face;
-	if (rc == 0)
-		rc = batch_run(loop, options, &result, &e);
+	if (face_init(&face, loop, json, options->count, e) != 0 ||
+	    batch_run(loop, options, ret, e) != 0)
+		return -1;
+	print_summary(&face, ret);
+	return 0;
+}
+
+static int run(struct batch_options *options, bool json)
+{
+	struct event_base *loop = event_base_new();
+	struct batch_result result = { 0 };
+	struct err e = { 0 };
+	int rc = loop != NULL ? run_on(loop, options, json, &result, &e) : err_nomem(&e);
+
 	if (loop != NULL)
 		event_base_free(loop);
 	if (rc != 0)
 		return cli_fail(&e);
-	print_summary(&face, &result);
 	if (result.why.domain != ERR_NONE)
 		(void)cli_fail(&result.why);
 	return result.exit_code;

@@ -184,7 +184,7 @@ static int run(struct dry_run *d, bool json, struct batch_result *ret, struct er
 	h.replugged_cap = h.replugged != NULL ? REPLUGS_MAX : 0;
 	if (loop == NULL)
 		(void)err_nomem(e);
-	else if (face_init(&h.face, json, d->devices, e) == 0)
+	else if (face_init(&h.face, loop, json, d->devices, e) == 0)
 		rc = batch_run(loop, &options, ret, e);
 	if (rc == 0 && h.why.domain != ERR_NONE) {
 		*e = h.why;

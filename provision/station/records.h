@@ -12,39 +12,67 @@
  * alone, and a "refused" event is recorded in its place. A commit that fails fails all of its group
  * and everything after it (code "records.broken"): no caller may go on.
  *
- * Events and their members beside "event" and "at" (RFC 3339 UTC), all texts unless said:
+ * Every event has, beside its own members: "event"; "at" (RFC 3339 UTC, added when absent); and, set
+ * here: "v" (1), "station", "seq" (place in the station's chain), "record" (place among the events of
+ * all stations; the same as seq while there is one station), "blobs" (which members are digests of
+ * bytes that came with it). Members, all texts unless said:
  *   station   what ("start" "stop" "child-died" "note"), build, detail (object, optional)
- *   profile   sha256, product, version, blob digests text, anchors     first use of a profile
- *   order     id, quantity (int)                                       first use, or the same again
- *   claim     serial, model, slot, profile, firmware, lifecycle, order (optional), reuse (bool: the
- *             profile's existing-key policy allows a key that was there)
- *             Opens a job, whose number is this event's seq; or continues the open job of this serial
- *             (ret_job says which). Refused OPERATOR: "claim.passed" "claim.scrapped" "claim.busy"
- *             (open at another station, or in another slot now) "claim.quota" "claim.profile" (an open
- *             job finishes under the profile it began with; text names it)
- *   intent    job (int), kind ("keygen" "enrol" "seal"), csr (blob digest, for enrol), attempt (int)
+ *   profile   sha256, product, version, blob digests text, anchors (optional)   first use, or again
+ *   order     id, quantity (int)                first use, or the same again; else "order.changed"
+ *   claim     serial, model, slot, profile, firmware, lifecycle (both may be ""), order (optional),
+ *             reuse (bool: the profile's existing-key policy allows a key that was there)
+ *             Opens a job, whose number is this event's "record"; or continues the open or parked job
+ *             of this serial (record->job says which), also a job that another station parked: it is
+ *             this station's from then on. Continuing keeps csr, spki, certificate and intents, and
+ *             drops readback, proof and statement: the unit has to prove itself again.
+ *             Refused OPERATOR: "claim.passed" "claim.scrapped" "claim.busy" (open at another station)
+ *             "claim.quota" "claim.profile" (an open job finishes under the profile it began with;
+ *             text names it) "claim.model" (the serial is another model's). That one serial is not in
+ *             two slots of one station is for the station to see.
+ *   intent    job (int), kind ("keygen" "enrol" "seal"), csr (blob digest, for enrol: the job's),
+ *             attempt (int, optional; for enrol it must be the next one)
+ *             What it finds without an answer becomes possibly-issued (enrol) or continued; a
+ *             pending enrol is continued. "claim.quota" where a repeated request has no place.
  *   answer    job, kind, state ("done" "pending" "not-sent" "possibly-issued" "rejected"),
  *             retry_at (wall ms, int, optional), detail (object, optional)
- *   step      job, step (name), ms (int), detail (object, optional), and by step:
+ *   step      job, step (name), ms (int), detail (object, optional); answers an open intent of the same
+ *             name with "done"; and by step:
  *               request: csr (blob), spki (sha256)     refused "key.duplicate" (I9) where the key has
- *                                                      another serial, or the serial another live key
+ *                                                      another serial; "csr.changed" where another
+ *                                                      CSR may have been sent
  *               enrol:   certificate (sha256 = blob digest), number (hex), issuer, spki, chain (blob)
- *                                                      refused "certificate.duplicate"
- *               readback: certificate (sha256)
- *               prove:   nonce (hex), scheme, preimage (blob), signature (blob)
- *               attest:  statement, cms, jws (blobs)
+ *                                                      refused "certificate.duplicate",
+ *                                                      "certificate.key". Earlier attempts that may
+ *                                                      have been issued become orphans
+ *               readback: certificate (sha256)         refused unless it is the job's
+ *               prove:   nonce (hex), scheme, preimage (blob), signature (blob); after readback, and
+ *                                                      with a nonce that never served ("prove.nonce")
+ *               seal:    (drops the proof: the unit proves itself again)
+ *               attest:  statement, cms, jws (blobs); after prove
  *   attesting job            its seq and hash are the chain position that the statement carries
  *   park      job, error (object: json_from_err)
- *   end       job, outcome ("passed" "failed" "refused"), error (object, unless passed). A certificate
- *             that was issued and is not delivered becomes an orphan by it; so does an enrol intent
- *             that is possibly issued.
+ *   end       job, outcome ("passed" "failed" "refused"), error (object, unless passed). Refused
+ *             "end.incomplete": passed without certificate, readback, proof and statement of this
+ *             attachment, or with an intent open. A certificate that was issued and is not delivered
+ *             becomes an orphan by it; so does an enrol intent that may be issued (open, pending,
+ *             possibly-issued, done without a recorded certificate).
  *   refused   serial, slot, what (event name), error       a unit that never got a job, or a refused event
- *   orphan    job, csr, spki, certificate (optional), number (optional), reason
- *   revoked   orphan (its id text: certificate digest, or CSR digest where it is unknown), by
+ *   orphan    job (also an ended one), csr, spki (both default to the job's), certificate (optional),
+ *             number (optional), attempt (int, default the last one), reason. Names what an unknown
+ *             orphan of that attempt turned out to be, else adds one. Refused CERT "orphan.known"
+ *   revoked   orphan (its id: certificate digest, or CSR digest where it is unknown: all of it), by
  *   rework    serial, reason, by     the next claim of a passed serial is allowed once; its
  *                                    certificate becomes an orphan "superseded" when the new one is
  *                                    delivered
- *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation
+ *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation, its
+ *                                    open job ends
+ *
+ * Refusals of domain RECORDS ("record.invalid", "job.ended", "step.order" ...) are a mistake of the
+ * caller's; what a device, a CA or an operator can cause has their domain.
+ *
+ * An order's places (promise I6): a claim reserves one, and so does each enrol attempt while an earlier
+ * one may have been issued. A place becomes issued by a PASS and orphaned with its certificate, for
+ * good; a job that ends with nothing issued gives its place and its ordinal back.
  */
 #ifndef KILN_RECORDS_H
 #define KILN_RECORDS_H
@@ -62,9 +90,10 @@ enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
 
 /*
  * Opens the database file at path for the chain of `station` (NULL: only reading, any station) and
- * takes an exclusive lock on it when writing. create: make it where it is absent.
+ * takes an exclusive lock on PATH.lock when writing. create: make it where it is absent.
  * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
- * (run kiln records upgrade), "records.damaged", "records.io".
+ * (run kiln records upgrade), "records.damaged", "records.io"; CONFIG "records.station" (a name has 1
+ * to 128 printable characters). May block a second where another process recovers the file.
  */
 must_check int records_open(struct records **ret, const char *path, const char *station,
     bool create, struct err *e);
@@ -92,7 +121,7 @@ struct record {
 	struct record *next; /* the queue's */
 };
 void record_free(struct record *r); /* members only */
-/* Moves bytes in as the blob of that member. */
+/* Moves bytes (at most 4 MiB) in as the blob of that member, which is a literal. */
 must_check int record_add_blob(struct record *r, const char *member, struct buf *bytes,
     struct err *e);
 
@@ -111,22 +140,27 @@ void records_stop(struct records *r);
 /*
  * Reading; from any thread while the writing thread runs (a second connection inside).
  * A job: {"job","serial","model","slot","profile","order","station","status" ("open" "parked" "passed"
- * "failed" "refused"),"resumed" (bool),"step" (last one done),"spki","csr","certificate","chain",
- * "ordinal" (n of the order), "reuse", "intents": {"keygen": state, "enrol": state, "seal": state},
- * "attempts", "retry_at","error"}; members without a value are absent.
+ * "failed" "refused"),"resumed" (bool),"rework" (bool: a second identity),"step" (the furthest done),
+ * "firmware","lifecycle","spki","csr","certificate","chain","readback","statement","cms","jws" (of the
+ * present attachment),"ordinal" (n of the order; absent once given back),"reuse" (bool),"intents":
+ * {"keygen": state, "enrol": state, "seal": state} (of the last of each; beside the answers' states
+ * "open" "continued" "orphaned"),"attempts" (enrol intents so far),"retry_at","error","opened_at",
+ * "ended_at"}; members without a value are absent. *ret is owned by the caller.
  */
 must_check int records_job(struct records *r, int64_t job, json_t **ret, struct err *e);
 /* Newest job of a serial; *ret NULL where there is none. */
 must_check int records_unit(struct records *r, const char *serial, json_t **ret, struct err *e);
-/* All open and parked jobs of this station, as an array. */
+/* All open and parked jobs of this station (of all, without one), as an array. */
 must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e);
+/* [{"id","job","serial","attempt","csr","spki","certificate","number","reason","revocation"
+ * ("unrevoked" "revoked"),"revoked_by","event" (its record)}], oldest first. */
 must_check int records_orphans(struct records *r, json_t **ret, struct err *e);
-/* {"ordered","issued","orphaned","reserved"} of an order. */
+/* {"ordered","issued","orphaned","reserved"} of an order; "order.unknown". */
 must_check int records_order(struct records *r, const char *id, json_t **ret, struct err *e);
-/* A blob by its hex digest; the digest is checked. */
+/* A blob by its hex digest, which is checked: "verify.blob". "blob.unknown" where there is none. */
 must_check int records_blob(struct records *r, const char *sha256, struct buf *ret, struct err *e);
-/* Events after seq (of one serial where it is not NULL), oldest first: each body with "seq", "hash",
- * "station". each returns 0 to go on. */
+/* Events whose "record" is above after (of one serial where it is not NULL), oldest first: each body
+ * and "hash". each returns 0 to go on, and may read more. Streams; a running station may append. */
 must_check int records_events(struct records *r, const char *serial, int64_t after,
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
 /* The last event of this station's chain; seq 0 and zeros where there is none. */
@@ -137,11 +171,15 @@ must_check int records_head(struct records *r, int64_t *ret_seq,
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh
  * projection of the events (I1, I2, I7, I9 are constraints of that projection). Fills *ret with
  * counts {"events","units","passed","certificates","orphans","stations"}; the first violation is the
- * error (RECORDS, code "verify.chain", "verify.blob", "verify.state", "verify.rule").
+ * error (RECORDS, code "verify.file" (damage, or another schema), "verify.chain", "verify.rule",
+ * "verify.blob", "verify.state"; "records.damaged" where SQLite can not read it). Of one moment, also
+ * while a station appends.
  */
 must_check int records_verify(struct records *r, json_t **ret, struct err *e);
 
-/* kiln records upgrade: copies into a new file of the present schema, verifies it, swaps. */
+/* kiln records upgrade: verifies, copies events and blobs into PATH.new of the present schema and builds
+ * the state from them, verifies that, and swaps; the old file stays as PATH.old ("records.old" where
+ * one is there). "records.locked" while any program has it open. */
 must_check int records_upgrade(const char *path, struct err *e);
 
 #endif

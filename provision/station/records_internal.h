@@ -133,8 +133,10 @@ must_check int order_reserve(struct db *db, int64_t job, struct err *e);
 /* Gives the job the lowest free ordinal of its order. */
 must_check int order_number(struct db *db, int64_t job, struct err *e);
 must_check int order_issued(struct db *db, int64_t job, struct err *e);
-/* was_issued: from issued, else from the places that the job still holds. */
-must_check int order_orphaned(struct db *db, int64_t job, bool was_issued, struct err *e);
+enum place { PLACE_HELD, PLACE_ISSUED, PLACE_NONE };
+/* A certificate of the job is an orphan now, and its place with it. PLACE_NONE: nobody had asked for it,
+ * it counts on top. */
+must_check int order_orphaned(struct db *db, int64_t job, enum place from, struct err *e);
 /* Gives back what an ended job still holds, and its ordinal where it used no place. */
 must_check int order_release(struct db *db, int64_t job, struct err *e);
 

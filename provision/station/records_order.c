@@ -114,7 +114,7 @@ int order_issued(struct db *db, int64_t job, struct err *e)
 	return order != NULL ? move(db, job, order, -1, 1, 0, 0, e) : 0;
 }
 
-int order_orphaned(struct db *db, int64_t job, bool was_issued, struct err *e)
+int order_orphaned(struct db *db, int64_t job, enum place from, struct err *e)
 {
 	AUTO(json_t) *order = NULL;
 
@@ -122,10 +122,14 @@ int order_orphaned(struct db *db, int64_t job, bool was_issued, struct err *e)
 		return -1;
 	if (order == NULL)
 		return 0;
-	if (was_issued)
-		return move(db, job, order, 0, -1, 1, 0, e);
-	if (count_of(order, "held") > 0)
+	switch (from) {
+	case PLACE_HELD:
 		return move(db, job, order, -1, 0, 1, 0, e);
+	case PLACE_ISSUED:
+		return move(db, job, order, 0, -1, 1, 0, e);
+	case PLACE_NONE:
+		break;
+	}
 	return move(db, job, order, 0, 0, 0, 1, e);
 }
 

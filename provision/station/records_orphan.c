@@ -13,7 +13,7 @@ struct orphan {
 	const char *certificate, *number; /* NULL: unknown */
 };
 
-static int insert(struct db *db, const struct event *ev, const struct orphan *o, bool was_issued,
+static int insert(struct db *db, const struct event *ev, const struct orphan *o, enum place from,
     struct err *e)
 {
 	if (db_run(db,
@@ -24,13 +24,15 @@ static int insert(struct db *db, const struct event *ev, const struct orphan *o,
 		    db_text(o->certificate != NULL ? o->certificate : o->csr), db_text(o->csr),
 		    db_text(o->spki), db_text(o->certificate), db_text(o->number),
 		    db_text(o->reason)),
-		e) != 0 ||
+		e) != 0)
+		return -1;
+	if (from != PLACE_NONE &&
 	    db_run(db,
 		"UPDATE intent SET state = 'orphaned' WHERE job = ?1 AND kind = 'enrol'"
 		" AND attempt = ?2",
 		DB_ARGS(db_int(o->job), db_int(o->attempt)), e) != 0)
 		return -1;
-	return order_orphaned(db, o->job, was_issued, e);
+	return order_orphaned(db, o->job, from, e);
 }
 
 /* Lists a recorded certificate. row is its row of the table. */
@@ -38,6 +40,7 @@ static int list_certificate(struct db *db, const struct event *ev, const json_t 
     const char *reason, struct err *e)
 {
 	AUTO(json_t) *job = NULL;
+	bool delivered = strcmp(json_opt_str(row, "state", ""), "delivered") == 0;
 	struct orphan o = { .job = json_opt_int(row, "job", 0),
 		.attempt = json_opt_int(row, "attempt", 0),
 		.spki = json_opt_str(row, "spki", NULL),
@@ -51,7 +54,7 @@ static int list_certificate(struct db *db, const struct event *ev, const json_t 
 		DB_ARGS(db_text(o.certificate)), e) != 0)
 		return -1;
 	o.csr = json_opt_str(job, "csr", NULL);
-	return insert(db, ev, &o, strcmp(json_opt_str(row, "state", ""), "delivered") == 0, e);
+	return insert(db, ev, &o, delivered ? PLACE_ISSUED : PLACE_HELD, e);
 }
 
 static int list_issued(struct db *db, const struct event *ev, const json_t *job, const char *why,
@@ -97,7 +100,7 @@ int orphan_leftovers(struct db *db, const struct event *ev, const json_t *job, i
 
 		(void)snprintf(reason, sizeof(reason), "possibly issued by attempt %lld: %s",
 		    (long long)o.attempt, why);
-		if (insert(db, ev, &o, false, e) != 0)
+		if (insert(db, ev, &o, PLACE_HELD, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -184,12 +187,30 @@ static int check_unlisted(struct db *db, const struct orphan *o, const json_t *r
 	    (long long)json_opt_int(listed != NULL ? listed : recorded, "job", 0));
 }
 
+/* An attempt that may have been issued and has no certificate holds a place; a second one has none. */
+static int place_of_attempt(
+    struct db *db, const struct orphan *o, enum place *ret, struct err *e)
+{
+	int64_t open;
+
+	if (db_number(db,
+		"SELECT count(*) FROM intent WHERE job = ?1 AND kind = 'enrol' AND attempt = ?2"
+		" AND state IN ('open', 'possibly-issued', 'pending', 'done')"
+		" AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.job = intent.job"
+		" AND c.attempt = intent.attempt)",
+		DB_ARGS(db_int(o->job), db_int(o->attempt)), 0, &open, e) != 0)
+		return -1;
+	*ret = open > 0 ? PLACE_HELD : PLACE_NONE;
+	return 0;
+}
+
 /* Also for a job that has ended: what comes to light later counts as well. */
 int apply_orphan(struct db *db, const struct event *ev, struct err *e)
 {
 	AUTO(json_t) *job = NULL;
 	AUTO(json_t) *recorded = NULL;
 	struct orphan o = { 0 };
+	enum place from;
 	bool found;
 
 	if (event_job(db, ev, true, &job, e) != 0 || read_orphan(db, ev, job, &o, e) != 0 ||
@@ -201,7 +222,9 @@ int apply_orphan(struct db *db, const struct event *ev, struct err *e)
 		return list_certificate(db, ev, recorded, o.reason, e);
 	if (identify(db, &o, &found, e) != 0 || found)
 		return found ? 0 : -1;
-	return insert(db, ev, &o, false, e);
+	if (place_of_attempt(db, &o, &from, e) != 0)
+		return -1;
+	return insert(db, ev, &o, from, e);
 }
 
 int apply_revoked(struct db *db, const struct event *ev, struct err *e)

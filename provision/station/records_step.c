@@ -85,8 +85,9 @@ static int check_new_certificate(struct db *db, const json_t *job, const struct 
 	AUTO(json_t) *other = NULL;
 
 	if (db_row(db,
-		"SELECT job FROM certificate WHERE sha256 = ?1 OR (issuer = ?2"
-		" AND number = ?3) OR job = ?4",
+		"SELECT job FROM certificate WHERE sha256 = ?1 OR job = ?4"
+		" OR (issuer = ?2 AND number = ?3)"
+		" UNION SELECT job FROM orphan WHERE certificate = ?1",
 		DB_ARGS(db_text(c->sha256), db_text(c->issuer), db_text(c->number),
 		    db_int(job_number(job))),
 		&other, e) != 0)

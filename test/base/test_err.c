@@ -113,10 +113,10 @@ static void test_openssl(void **state)
 	assert_null(d2i_X509(NULL, &p, sizeof(noise)));
 	assert_int_equal(err_openssl(&e, ERR_CERT, "x509", "parsing"), -1);
 	assert_int_equal(strncmp(e.message, "parsing: ", 9), 0);
-	assert_string_not_equal(e.message, "parsing: no reason given");
+	assert_string_not_equal(e.message, "parsing");
 	assert_int_equal(ERR_peek_error(), 0);
 	assert_int_equal(err_openssl(&e, ERR_CERT, "x509", "parsing"), -1);
-	assert_string_equal(e.message, "parsing: no reason given");
+	assert_string_equal(e.message, "parsing");
 }
 
 static void test_adornments(void **state)

@@ -198,13 +198,13 @@ static int verify(const struct proof_claims *c, X509 *leaf)
 }
 
 /* What the station does with a proof. */
-static int prove(struct unit *u, X509 *leaf, struct err *e)
+static int prove(struct unit *u, int64_t ms, X509 *leaf, struct err *e)
 {
 	AUTO_STRUCT(proof) proof = { 0 };
 	AUTO_STRUCT(proof_claims) claims = { 0 };
 	uint8_t digest[SHA256_LEN];
 
-	if (u->device->driver->prove(in(u, 5000), nonce, &proof, e) != 0 ||
+	if (u->device->driver->prove(in(u, ms), nonce, &proof, e) != 0 ||
 	    family_find("spdm")->check_proof(u->profile, &proof, &claims, e) != 0)
 		return -1;
 	assert_memory_equal(claims.nonce, nonce, sizeof(nonce));
@@ -254,8 +254,7 @@ static void check_subject(const struct buf *csr, const struct subject *subject)
 	OPENSSL_free(der);
 	/* the alternative names are in it as they are, behind what the device says of itself */
 	assert_true(subject->san.len > 2 && subject->san.data[1] < 0x80);
-	assert_non_null(
-	    memmem(csr->data, csr->len, subject->san.data + 2, subject->san.len - 2));
+	assert_non_null(memmem(csr->data, csr->len, subject->san.data + 2, subject->san.len - 2));
 }
 
 struct way {
@@ -287,12 +286,12 @@ static void provision(const struct way *way)
 	install(&u, way->by_itself, OBJECT_CHAIN, &chain);
 	install(&u, way->by_itself, OBJECT_ANCHORS, &anchors);
 	check_readback(&u, &chain, &anchors);
-	assert_ok(prove(&u, leaf, &e), &e);
+	assert_ok(prove(&u, 5000, leaf, &e), &e);
 	assert_ok(u.device->driver->seal(in(&u, 5000), &e), &e);
 	identify(&u, &sealed);
 	assert_string_equal(sealed.lifecycle, VENDOR_LIFECYCLE_SEALED);
 	assert_true(sealed.key_present);
-	assert_ok(prove(&u, leaf, &e), &e);
+	assert_ok(prove(&u, 5000, leaf, &e), &e);
 	assert_err(u.device->driver->install(in(&u, 5000), OBJECT_CHAIN, &chain, &e), &e,
 	    "device.refused");
 	assert_non_null(strstr(e.message, "UnexpectedRequest"));
@@ -372,65 +371,71 @@ static void keys_are_kept_or_replaced(void **state)
 	unit_close(&u);
 }
 
+struct fault {
+	const char *name;
+	enum step_id step;
+	const char *code; /* NULL: it works all the same */
+};
+
+/* The unit's way up to the step, which is the first that may fail. */
+static int walk_to(struct unit *u, struct pki *ca, const struct fault *f, struct err *e)
+{
+	const struct key_spec spec = { "EC:P-256", false };
+	AUTO_STRUCT(identity) who = { 0 };
+	AUTO_STRUCT(subject) subject = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 };
+	AUTO_STRUCT(buf) chain = { 0 };
+	AUTO_STRUCT(stored) stored = { 0 };
+	AUTO(X509) *leaf = NULL;
+	int rc = u->device->driver->identify(in(u, 5000), &who, e);
+
+	if (f->step == STEP_IDENTIFY)
+		return rc;
+	assert_ok(rc, e);
+	rc = u->device->driver->keygen(in(u, 5000), &spec, e);
+	if (f->step == STEP_KEYGEN)
+		return rc;
+	assert_ok(rc, e);
+	assert_ok(subject_render(&subject, u->profile, &who, e), e);
+	request(u, false, &subject, &csr);
+	issue(ca, &csr, &chain, &leaf);
+	install(u, false, OBJECT_CHAIN, &chain);
+	rc = u->device->driver->readback(in(u, 5000), OBJECT_CHAIN, &stored, e);
+	if (f->step == STEP_READBACK)
+		return rc;
+	assert_ok(rc, e);
+	return prove(u, strncmp(f->name, "stall", 5) == 0 ? 300 : 5000, leaf, e);
+}
+
 /* What one step says when the device does this. */
 static void faults_are_seen(void **state)
 {
-	static const struct {
-		const char *fault;
-		enum step_id step;
-		const char *code; /* NULL: it works all the same */
-	} cases[] = {
+	static const struct fault faults[] = {
 		{ "garbage", STEP_IDENTIFY, NULL },
-		{ "drop:identify", STEP_IDENTIFY, NULL },    /* GET_VERSION, asked again */
+		{ "drop:identify", STEP_IDENTIFY, NULL },    /* of the setup: it begins anew */
 		{ "corrupt:identify", STEP_IDENTIFY, NULL }, /* the same */
 		{ "busy:keygen", STEP_KEYGEN, NULL },
 		{ "refuse:keygen", STEP_KEYGEN, "device.refused" },
 		{ "reset:keygen", STEP_KEYGEN, "link.gone" },
-		{ "stall:prove", STEP_PROVE, "link.timeout" },
 		{ "short-portions", STEP_READBACK, NULL },
+		{ "stall:prove", STEP_PROVE, "link.timeout" },
 		{ "wrong-key", STEP_PROVE, "test.signature" },
 	};
 	struct pki ca = pki_attester("P-256");
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct key_spec spec = { "EC:P-256", false };
+	for (size_t i = 0; i < COUNT(faults); i++) {
 		struct unit u = { 0 };
-		AUTO_STRUCT(identity) who = { 0 };
-		AUTO_STRUCT(subject) subject = { 0 };
-		AUTO_STRUCT(buf) csr = { 0 };
-		AUTO_STRUCT(buf) chain = { 0 };
-		AUTO_STRUCT(stored) stored = { 0 };
-		AUTO(X509) *leaf = NULL;
 		struct err e = { 0 };
 		int rc;
 
-		print_message("%s\n", cases[i].fault);
-		unit_open(&u, RIG_SECTION, "EC:P-256", "refuse", "1.3", cases[i].fault);
-		rc = u.device->driver->identify(in(&u, 5000), &who, &e);
-		if (cases[i].step != STEP_IDENTIFY) {
-			assert_ok(rc, &e);
-			rc = u.device->driver->keygen(in(&u, 5000), &spec, &e);
-		}
-		if (cases[i].step > STEP_KEYGEN) {
-			assert_ok(rc, &e);
-			assert_ok(subject_render(&subject, u.profile, &who, &e), &e);
-			request(&u, false, &subject, &csr);
-			issue(&ca, &csr, &chain, &leaf);
-			install(&u, false, OBJECT_CHAIN, &chain);
-			rc = u.device->driver->readback(in(&u, 5000), OBJECT_CHAIN, &stored, &e);
-		}
-		if (cases[i].step == STEP_PROVE) {
-			assert_ok(rc, &e);
-			rc = strncmp(cases[i].fault, "stall", 5) == 0
-				 ? u.device->driver->prove(in(&u, 300), nonce, &(struct proof){ 0 },
-				       &e)
-				 : prove(&u, leaf, &e);
-		}
-		if (cases[i].code == NULL)
+		print_message("%s\n", faults[i].name);
+		unit_open(&u, RIG_SECTION, "EC:P-256", "refuse", "1.3", faults[i].name);
+		rc = walk_to(&u, &ca, &faults[i], &e);
+		if (faults[i].code == NULL)
 			assert_ok(rc, &e);
 		else
-			assert_err(rc, &e, cases[i].code);
+			assert_err(rc, &e, faults[i].code);
 		unit_close(&u);
 	}
 	pki_free(&ca);

@@ -8,8 +8,6 @@
 #include "spdm/check_chain.h"
 #include "spdm_rig.h"
 
-OWNED(GENERAL_NAMES, GENERAL_NAMES_free)
-
 #define VENDOR                                                                                     \
 	"137e0000"                                                                                 \
 	"0400"                                                                                     \
@@ -107,72 +105,73 @@ static void a_key_that_is_there_is_seen(void **state)
 	assert_true(of_old.key_present);
 }
 
+static const char *const bad_identities[] = {
+	"137e0000"
+	"0400"
+	"04"
+	"d97e00", /* cut off */
+	VENDOR "2400"
+	       "0181" MODEL SERIAL "050d6d", /* shorter than it says */
+	VENDOR "0100"
+	       "01", /* no command */
+	"137e0000"
+	"0300"
+	"04"
+	"d97e0000"
+	"2400"
+	"0181" MODEL SERIAL LIFECYCLE,
+	"137e0000"
+	"0400"
+	"04"
+	"d87e0000"
+	"2400"
+	"0181" MODEL SERIAL LIFECYCLE,
+	"137e0000"
+	"0400"
+	"02"
+	"d97e"
+	"2400"
+	"0181" MODEL SERIAL LIFECYCLE,
+	VENDOR "2400"
+	       "0281" MODEL SERIAL LIFECYCLE, /* layout */
+	VENDOR "2400"
+	       "0182" MODEL SERIAL LIFECYCLE, /* command */
+	VENDOR "2400"
+	       "0101" MODEL SERIAL LIFECYCLE,
+	VENDOR "0900"
+	       "0181" MODEL, /* no serial */
+	VENDOR "0e00"
+	       "0181" SERIAL, /* no model */
+	VENDOR "1c00"
+	       "0181" MODEL MODEL SERIAL, /* twice */
+	VENDOR "1600"
+	       "0181" MODEL SERIAL "05", /* half a TLV */
+	VENDOR "1700"
+	       "0181" MODEL SERIAL "0501",
+	VENDOR "1700"
+	       "0181" MODEL SERIAL "0500", /* empty text */
+	VENDOR "1800"
+	       "0181" MODEL SERIAL "05010a", /* not printable */
+	VENDOR "1800"
+	       "0181" MODEL SERIAL "050180",
+	VENDOR "1800"
+	       "0181" MODEL SERIAL "060100", /* UUID of a byte */
+	VENDOR "1800"
+	       "0181" MODEL SERIAL "040100", /* digest of a byte */
+};
+
 static void bad_identities_are_refused(void **state)
 {
-	static const char *const answers[] = {
-		"137e0000"
-		"0400"
-		"04"
-		"d97e00", /* cut off */
-		VENDOR "2400"
-		       "0181" MODEL SERIAL "050d6d", /* shorter than it says */
-		VENDOR "0100"
-		       "01", /* no command */
-		"137e0000"
-		"0300"
-		"04"
-		"d97e0000"
-		"2400"
-		"0181" MODEL SERIAL LIFECYCLE,
-		"137e0000"
-		"0400"
-		"04"
-		"d87e0000"
-		"2400"
-		"0181" MODEL SERIAL LIFECYCLE,
-		"137e0000"
-		"0400"
-		"02"
-		"d97e"
-		"2400"
-		"0181" MODEL SERIAL LIFECYCLE,
-		VENDOR "2400"
-		       "0281" MODEL SERIAL LIFECYCLE, /* layout */
-		VENDOR "2400"
-		       "0182" MODEL SERIAL LIFECYCLE, /* command */
-		VENDOR "2400"
-		       "0101" MODEL SERIAL LIFECYCLE,
-		VENDOR "0900"
-		       "0181" MODEL, /* no serial */
-		VENDOR "0e00"
-		       "0181" SERIAL, /* no model */
-		VENDOR "1c00"
-		       "0181" MODEL MODEL SERIAL, /* twice */
-		VENDOR "1600"
-		       "0181" MODEL SERIAL "05", /* half a TLV */
-		VENDOR "1700"
-		       "0181" MODEL SERIAL "0501",
-		VENDOR "1700"
-		       "0181" MODEL SERIAL "0500", /* empty text */
-		VENDOR "1800"
-		       "0181" MODEL SERIAL "05010a", /* not printable */
-		VENDOR "1800"
-		       "0181" MODEL SERIAL "050180",
-		VENDOR "1800"
-		       "0181" MODEL SERIAL "060100", /* UUID of a byte */
-		VENDOR "1800"
-		       "0181" MODEL SERIAL "040100", /* digest of a byte */
-	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(answers); i++) {
-		struct rig r = RIG({ SPDM_VENDOR_DEFINED_REQUEST, answers[i] });
+	for (size_t i = 0; i < COUNT(bad_identities); i++) {
+		struct rig r = RIG({ SPDM_VENDOR_DEFINED_REQUEST, bad_identities[i] });
 		AUTO_STRUCT(identity) who = { 0 };
 		struct err e = { 0 };
 
 		if (identify(&r, RIG_SECTION, "refuse", &who, &e) == 0 ||
 		    !err_is(&e, "device.protocol"))
-			fail_msg("%s: %s: %s", answers[i], e.code, e.message);
+			fail_msg("%s: %s: %s", bad_identities[i], e.code, e.message);
 		assert_int_equal(who.serial[0], '\0');
 	}
 }

@@ -74,60 +74,54 @@ static void keys_are_made_step_by_step(void **state)
 	}
 }
 
+static const struct {
+	bool replace;
+	struct rig_step script[3];
+	size_t len;
+	const char *code, *why;
+} bad[] = {
+	{ true, { { SPDM_GET_KEY_PAIR_INFO, PAIR("1d00", "08000000", "00") } }, 1,
+	    "device.unsupported", "can not be erased" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, PAIR("1e00", "00000000", "00") } }, 1,
+	    "device.unsupported", "can not be generated" },
+	{ false,
+	    { { SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "10000000", "00") },
+		{ SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "10000000", "00") } },
+	    2, "device.key", "EC:P-256" },
+	{ false,
+	    { { SPDM_GET_KEY_PAIR_INFO, NONE }, { SPDM_SET_KEY_PAIR_INFO, ACK },
+		{ SPDM_GET_KEY_PAIR_INFO, NONE } },
+	    3, "device.key", "EC:P-256" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, NONE }, { SPDM_SET_KEY_PAIR_INFO, "137f4400" } }, 2,
+	    "device.refused", "generating key pair 1" },
+	{ true, { { SPDM_GET_KEY_PAIR_INFO, P256 }, { SPDM_SET_KEY_PAIR_INFO, "137f4400" } }, 2,
+	    "device.refused", "erasing key pair 1" },
+	{ true,
+	    { { SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "08000000", "01") },
+		{ SPDM_SET_KEY_PAIR_INFO, "137f0100" } },
+	    2, "device.refused", "from its slots" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, "137f0100" } }, 1, "device.refused", "GET_KEY" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, "137c0000010107" } }, 1, "device.protocol",
+	    "too short" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, "137c000002021f00070000001800000008000000000000" } },
+	    1, "device.protocol", "another key pair" },
+	{ false, { { SPDM_GET_KEY_PAIR_INFO, "137c000001011f00070000001800000008000000010000" } },
+	    1, "device.protocol", "too short" },
+};
+
 static void keys_that_can_not_be_made_are_refused(void **state)
 {
-	static const struct {
-		bool replace;
-		struct rig_step script[3];
-		size_t len;
-		const char *code, *why;
-	} cases[] = {
-		{ true, { { SPDM_GET_KEY_PAIR_INFO, PAIR("1d00", "08000000", "00") } }, 1,
-		    "device.unsupported", "can not be erased" },
-		{ false, { { SPDM_GET_KEY_PAIR_INFO, PAIR("1e00", "00000000", "00") } }, 1,
-		    "device.unsupported", "can not be generated" },
-		{ false,
-		    { { SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "10000000", "00") },
-			{ SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "10000000", "00") } },
-		    2, "device.key", "EC:P-256" },
-		{ false,
-		    { { SPDM_GET_KEY_PAIR_INFO, NONE }, { SPDM_SET_KEY_PAIR_INFO, ACK },
-			{ SPDM_GET_KEY_PAIR_INFO, NONE } },
-		    3, "device.key", "EC:P-256" },
-		{ false,
-		    { { SPDM_GET_KEY_PAIR_INFO, NONE }, { SPDM_SET_KEY_PAIR_INFO, "137f4400" } }, 2,
-		    "device.refused", "generating key pair 1" },
-		{ true,
-		    { { SPDM_GET_KEY_PAIR_INFO, P256 }, { SPDM_SET_KEY_PAIR_INFO, "137f4400" } }, 2,
-		    "device.refused", "erasing key pair 1" },
-		{ true,
-		    { { SPDM_GET_KEY_PAIR_INFO, PAIR("1f00", "08000000", "01") },
-			{ SPDM_SET_KEY_PAIR_INFO, "137f0100" } },
-		    2, "device.refused", "from its slots" },
-		{ false, { { SPDM_GET_KEY_PAIR_INFO, "137f0100" } }, 1, "device.refused",
-		    "GET_KEY" },
-		{ false, { { SPDM_GET_KEY_PAIR_INFO, "137c0000010107" } }, 1, "device.protocol",
-		    "too short" },
-		{ false,
-		    { { SPDM_GET_KEY_PAIR_INFO,
-			"137c000002021f00070000001800000008000000000000" } },
-		    1, "device.protocol", "another key pair" },
-		{ false,
-		    { { SPDM_GET_KEY_PAIR_INFO,
-			"137c000001011f00070000001800000008000000010000" } },
-		    1, "device.protocol", "too short" },
-	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
+	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct rig r = { .base = { &rig_ops },
 			.capabilities = RIG_CAPABILITIES,
-			.script = cases[i].script,
-			.script_len = cases[i].len };
+			.script = bad[i].script,
+			.script_len = bad[i].len };
 		struct err e = { 0 };
 
-		assert_err(keygen(&r, RIG_SECTION, cases[i].replace, &e), &e, cases[i].code);
-		if (strstr(e.message, cases[i].why) == NULL)
+		assert_err(keygen(&r, RIG_SECTION, bad[i].replace, &e), &e, bad[i].code);
+		if (strstr(e.message, bad[i].why) == NULL)
 			fail_msg("%s", e.message);
 		rig_done(&r);
 	}

@@ -230,50 +230,46 @@ enum {
 	AT_AUTH_OPAQUE = AT_AUTH_NONCE + 32,
 };
 
+static const struct {
+	size_t at;
+	uint8_t value;
+	const char *code;
+} changes[] = {
+	{ 0, 0x11, "proof.version" }, { 1, SPDM_GET_DIGESTS, "proof.layout" },
+	{ AT_VERSION + 5, 4, "proof.version" },     /* entries: one less */
+	{ AT_VERSION + 13, 0x15, "proof.version" }, /* 1.3 was not offered */
+	{ AT_GET_CAPABILITIES, 0x14, "proof.version" }, { AT_CAPABILITIES, 0x12, "proof.version" },
+	{ AT_CAPABILITIES + 2, 1, "proof.layout" },
+	{ AT_CAPABILITIES + 8, 0xf3, "proof.layout" }, /* no CHAL_CAP */
+	{ AT_CAPABILITIES + 8, 0xf5, "proof.layout" }, /* no CERT_CAP */
+	{ AT_NEGOTIATE + 2, 1, "proof.layout" }, { AT_NEGOTIATE + 4, 36, "proof.layout" },
+	{ AT_NEGOTIATE + 8, 0x90, "proof.algorithm" },
+	{ AT_ALGORITHMS + 12, 0x80, "proof.algorithm" },
+	{ AT_ALGORITHMS + 16, 2, "proof.algorithm" }, { AT_ALGORITHMS + 33, 1, "proof.layout" },
+	{ AT_DIGESTS + 3, 2, "proof.chain" },  /* slot 0 is empty */
+	{ AT_DIGESTS + 3, 7, "proof.layout" }, /* one digest more */
+	{ AT_DIGESTS + 4, 0, "proof.chain" },  /* another digest */
+	{ AT_GET_CERTIFICATE + 2, 1, "proof.chain" }, { AT_GET_CERTIFICATE + 3, 1, "proof.chain" },
+	{ AT_GET_CERTIFICATE + 4, 1, "proof.chain" },
+	{ AT_GET_CERTIFICATE + 7, 1, "proof.chain" }, /* more came than was asked for */
+	{ AT_CERTIFICATE + 2, 1, "proof.chain" },
+	{ AT_CERTIFICATE + 6, 0, "proof.chain" },  /* RemainderLength is not followed up */
+	{ AT_CERTIFICATE + 8, 0, "proof.chain" },  /* length field of the chain */
+	{ AT_CERTIFICATE + 12, 0, "proof.chain" }, /* its root hash */
+	{ AT_GET_CERTIFICATE_2 + 5, 0, "proof.chain" }, { AT_CHALLENGE + 2, 1, "proof.challenge" },
+	{ AT_CHALLENGE + 3, 2, "proof.challenge" },
+	{ AT_CHALLENGE + 3, 1, "proof.layout" }, /* a summary that is not there */
+	{ AT_CHALLENGE_AUTH + 1, 0x7f, "proof.layout" },
+	{ AT_CHALLENGE_AUTH + 2, 1, "proof.challenge" },
+	{ AT_CHALLENGE_AUTH + 2, 0x80, "proof.challenge" },
+	{ AT_CHALLENGE_AUTH + 3, 2, "proof.challenge" },
+	{ AT_CHALLENGE_AUTH + 4, 0, "proof.challenge" }, { AT_AUTH_OPAQUE, 1, "proof.layout" },
+	{ AT_AUTH_OPAQUE + 1, 5, "proof.challenge" }, /* opaque data over the bound */
+	{ AT_AUTH_OPAQUE + 2, 0, "proof.challenge" }, /* RequesterContext */
+};
+
 static void changed_fields_are_refused(void **state)
 {
-	static const struct {
-		size_t at;
-		uint8_t value;
-		const char *code;
-	} changes[] = {
-		{ 0, 0x11, "proof.version" }, { 1, SPDM_GET_DIGESTS, "proof.layout" },
-		{ AT_VERSION + 5, 4, "proof.version" },      /* entries: one less */
-		{ AT_VERSION + 13, 0x15, "proof.version" }, /* 1.3 was not offered */
-		{ AT_GET_CAPABILITIES, 0x14, "proof.version" },
-		{ AT_CAPABILITIES, 0x12, "proof.version" },
-		{ AT_CAPABILITIES + 2, 1, "proof.layout" },
-		{ AT_CAPABILITIES + 8, 0xf3, "proof.layout" }, /* no CHAL_CAP */
-		{ AT_CAPABILITIES + 8, 0xf5, "proof.layout" }, /* no CERT_CAP */
-		{ AT_NEGOTIATE + 2, 1, "proof.layout" }, { AT_NEGOTIATE + 4, 36, "proof.layout" },
-		{ AT_NEGOTIATE + 8, 0x90, "proof.algorithm" },
-		{ AT_ALGORITHMS + 12, 0x80, "proof.algorithm" },
-		{ AT_ALGORITHMS + 16, 2, "proof.algorithm" },
-		{ AT_ALGORITHMS + 33, 1, "proof.layout" },
-		{ AT_DIGESTS + 3, 2, "proof.chain" },  /* slot 0 is empty */
-		{ AT_DIGESTS + 3, 7, "proof.layout" }, /* one digest more */
-		{ AT_DIGESTS + 4, 0, "proof.chain" },  /* another digest */
-		{ AT_GET_CERTIFICATE + 2, 1, "proof.chain" },
-		{ AT_GET_CERTIFICATE + 3, 1, "proof.chain" },
-		{ AT_GET_CERTIFICATE + 4, 1, "proof.chain" },
-		{ AT_GET_CERTIFICATE + 7, 1, "proof.chain" }, /* more came than was asked for */
-		{ AT_CERTIFICATE + 2, 1, "proof.chain" },
-		{ AT_CERTIFICATE + 6, 0, "proof.chain" },  /* RemainderLength is not followed up */
-		{ AT_CERTIFICATE + 8, 0, "proof.chain" },  /* length field of the chain */
-		{ AT_CERTIFICATE + 12, 0, "proof.chain" }, /* its root hash */
-		{ AT_GET_CERTIFICATE_2 + 5, 0, "proof.chain" },
-		{ AT_CHALLENGE + 2, 1, "proof.challenge" },
-		{ AT_CHALLENGE + 3, 2, "proof.challenge" },
-		{ AT_CHALLENGE + 3, 1, "proof.layout" }, /* a summary that is not there */
-		{ AT_CHALLENGE_AUTH + 1, 0x7f, "proof.layout" },
-		{ AT_CHALLENGE_AUTH + 2, 1, "proof.challenge" },
-		{ AT_CHALLENGE_AUTH + 2, 0x80, "proof.challenge" },
-		{ AT_CHALLENGE_AUTH + 3, 2, "proof.challenge" },
-		{ AT_CHALLENGE_AUTH + 4, 0, "proof.challenge" },
-		{ AT_AUTH_OPAQUE, 1, "proof.layout" },
-		{ AT_AUTH_OPAQUE + 1, 5, "proof.challenge" }, /* opaque data over the bound */
-		{ AT_AUTH_OPAQUE + 2, 0, "proof.challenge" }, /* RequesterContext */
-	};
 	AUTO_STRUCT(captured) c = { 0 };
 	struct spdm_options options;
 	AUTO_PTR(profile) *p = profile_of("EC:P-256", &options);
@@ -307,6 +303,7 @@ static void no_changed_byte_verifies(void **state)
 	size_t understood = 0;
 
 	(void)state;
+	assert_non_null(p);
 	captured_first(&c);
 	for (size_t i = 0; i < c.proof.preimage.len; i++) {
 		AUTO_STRUCT(proof_claims) claims = { 0 };
@@ -331,6 +328,7 @@ static void no_cut_proof_is_understood(void **state)
 	size_t whole;
 
 	(void)state;
+	assert_non_null(p);
 	captured_first(&c);
 	whole = c.proof.preimage.len;
 	for (size_t len = 0; len < whole; len++) {

@@ -305,7 +305,6 @@ static void points_are_compressed_and_back(void **state)
 		struct fixture f = { 0 };
 		struct spdm_options o;
 		AUTO_STRUCT(buf) point = { 0 };
-		AUTO_STRUCT(buf) spki = { 0 };
 		AUTO(EVP_PKEY) *back = NULL;
 		uint8_t a[SHA256_LEN];
 		uint8_t b[SHA256_LEN];

@@ -37,6 +37,9 @@ struct twin_family {
 	const char *const *faults;   /* NULL at the end: those of TWIN_FAULTS it can do */
 	const char *const *variants; /* NULL at the end; the first is the default */
 
+	/* The fault can strike in this variant, at the step it names. No I/O. CONFIG "twin.fault". */
+	int (*check)(const struct twin_config *config, struct err *e);
+
 	/*
 	 * Serves the device on fd, the master of a raw pty, until the process is killed (unplugged).
 	 * Returns 0 where the device resets itself: kiln-twin closes the pty, waits a moment, and

@@ -7,6 +7,7 @@
 
 #include <openssl/rand.h>
 
+#include "clock.h"
 #include "options.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 	MARKER_LEN = 2 + NUMBER_LEN,
 	NOISE_MAX = 4096, /* kept of what nobody waits for; of more, a prompt's worth */
 	PROMPT_MAX = 128,
+	TAIL_MS = 5000,
 };
 
 void console_free(struct console *c)
@@ -62,20 +64,33 @@ void console_drop(struct console *c)
 	buf_clear(&c->in);
 }
 
+static int corrupt(const char *what, struct err *e)
+{
+	return err_retry(err_set(e, ERR_LINK, "shell.corrupt", "%s from the device is garbled",
+			     what),
+	    e);
+}
+
+/* Where the marker is in what has arrived, not counting the first from bytes; NULL where it is not. */
+static const uint8_t *find(const struct console *c, const char *marker, size_t from)
+{
+	if (c->in.len <= from)
+		return NULL;
+	return memmem(c->in.data + from, c->in.len - from, marker, MARKER_LEN);
+}
+
 /*
  * Waits for the marker. What came before it goes to ret, or is forgotten where ret is NULL; what
- * comes after it stays.
+ * comes after it stays. Where the frame's last marker comes instead, this one was garbled.
  */
-static int await(struct console *c, const char *marker, struct buf *ret, int64_t deadline,
-    struct err *e)
+static int await(struct console *c, const char *marker, const char *last, struct buf *ret,
+    int64_t deadline, struct err *e)
 {
 	size_t seen = 0;
 
 	for (;;) {
-		const uint8_t *at = NULL;
+		const uint8_t *at = find(c, marker, seen);
 
-		if (c->in.len > seen)
-			at = memmem(c->in.data + seen, c->in.len - seen, marker, MARKER_LEN);
 		if (at != NULL) {
 			size_t before = (size_t)(at - c->in.data);
 
@@ -84,6 +99,8 @@ static int await(struct console *c, const char *marker, struct buf *ret, int64_t
 			buf_drop(&c->in, before + MARKER_LEN);
 			return 0;
 		}
+		if (find(c, last, seen) != NULL)
+			return corrupt("an answer", e);
 		if (ret != NULL && c->in.len > SHELL_OUTPUT_MAX)
 			return err_set(e, ERR_DEVICE, "shell.output",
 			    "more than %d bytes of output, and no end", SHELL_OUTPUT_MAX);
@@ -119,9 +136,7 @@ static int take_status(const struct buf *text, struct console_result *ret, struc
 	if (digits == 0 || text->len < len || at[digits] != ' ' ||
 	    memcmp(at + digits + 1, at, digits) != 0 || (text->len > len && at[len] != '\n') ||
 	    status > 255)
-		return err_retry(err_set(e, ERR_LINK, "shell.corrupt",
-				     "the shell's exit status is garbled"),
-		    e);
+		return corrupt("an exit status", e);
 	ret->status = status;
 	if (text->len > len)
 		complain(ret, at + len + 1, text->len - len - 1);
@@ -133,14 +148,18 @@ static int take_status(const struct buf *text, struct console_result *ret, struc
 static int receive(struct console *c, const char number[static NUMBER_LEN + 1],
     struct console_result *ret, int64_t deadline, struct err *e)
 {
-	char begin[MARKER_LEN + 1], end[MARKER_LEN + 1], stop[MARKER_LEN + 1];
+	char begin[MARKER_LEN + 1], end[MARKER_LEN + 1], last[MARKER_LEN + 1];
 	AUTO_STRUCT(buf) tail = { 0 };
+	int64_t soon;
 
 	(void)snprintf(begin, sizeof(begin), "@b%s", number); /* all three fit */
 	(void)snprintf(end, sizeof(end), "@e%s", number);
-	(void)snprintf(stop, sizeof(stop), "@q%s", number);
-	if (await(c, begin, NULL, deadline, e) != 0 || await(c, end, &ret->out, deadline, e) != 0 ||
-	    await(c, stop, &tail, deadline, e) != 0)
+	(void)snprintf(last, sizeof(last), "@q%s", number);
+	if (await(c, begin, last, NULL, deadline, e) != 0 ||
+	    await(c, end, last, &ret->out, deadline, e) != 0)
+		return -1;
+	soon = clock_now_ms() + TAIL_MS; /* the command has ended: the rest is on its way */
+	if (await(c, last, last, &tail, soon < deadline ? soon : deadline, e) != 0)
 		return -1;
 	console_clean(&ret->out);
 	console_clean(&tail);

@@ -46,9 +46,17 @@ static int serve(const struct twin_config *config, int fd, struct err *e)
 	return rc;
 }
 
+static int check(const struct twin_config *config, struct err *e)
+{
+	struct shell_plan plan;
+
+	return shell_plan_parse(&plan, config, e);
+}
+
 const struct twin_family linux_shell_twin = {
 	.name = "linux-shell",
 	.faults = shell_plan_faults,
 	.variants = variants,
+	.check = check,
 	.serve = serve,
 };

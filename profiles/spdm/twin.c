@@ -205,5 +205,6 @@ const struct twin_family spdm_twin = {
 	.name = "spdm",
 	.faults = twin_plan_faults,
 	.variants = twin_variants,
+	.check = twin_device_check,
 	.serve = serve_device,
 };

@@ -105,6 +105,16 @@ static int first_boot(struct twin_device *d, bool *ret_changed, struct err *e)
 	return 0;
 }
 
+int twin_device_check(const struct twin_config *config, struct err *e)
+{
+	const struct twin_traits *t;
+	struct twin_plan plan;
+
+	if (find_traits(config->variant, &t, e) != 0)
+		return -1;
+	return twin_plan_parse(&plan, config->fault, config->seed, t->born_with == 0, e);
+}
+
 int twin_device_boot(struct twin_device *ret, const struct twin_config *config, struct err *e)
 {
 	AUTO_STRUCT(twin_device) d = { .config = config };

@@ -81,6 +81,8 @@ struct twin_device {
 void twin_device_free(struct twin_device *d);
 OWNED_STRUCT(twin_device, twin_device_free)
 
+/* twin_family's check. */
+must_check int twin_device_check(const struct twin_config *config, struct err *e);
 /* Power on: reads the flash, puts into effect what waited for a reset. config outlives the device. */
 must_check int twin_device_boot(struct twin_device *ret, const struct twin_config *config,
     struct err *e);

@@ -207,11 +207,12 @@ json_t *json_from_err(const struct err *source)
 int json_to_err(const json_t *object, struct err *ret)
 {
 	enum err_domain domain = ERR_CONFIG;
+	const char *code = json_opt_str(object, "code", "");
 	enum err_scope scope;
 
 	if (!err_domain_parse(json_opt_str(object, "domain", ""), &domain) || domain == ERR_NONE)
 		return err_set(ret, ERR_CONFIG, "json", "an error without a domain was reported");
-	(void)err_set(ret, domain, json_opt_str(object, "code", "unknown"), "%s",
+	(void)err_set(ret, domain, code[0] != '\0' ? code : "unknown", "%s",
 	    json_opt_str(object, "message", "no message"));
 	scope = ret->scope;
 	if (err_scope_parse(json_opt_str(object, "scope", ""), &scope))

@@ -81,6 +81,22 @@ static bool is_done(const struct batch *b)
 	return b->list.count > 0 && list_is_done(b);
 }
 
+static bool is_admitted(const struct batch *b, const char *serial)
+{
+	for (size_t i = 0; i < b->admitted_count; i++)
+		if (strcmp(b->admitted[i], serial) == 0)
+			return true;
+	return false;
+}
+
+/* Of one that was let in, the code is only what its device or its process says. */
+static bool is_turned_away(const struct batch *b, const json_t *event)
+{
+	return b->options->count > 0 && b->admitted_count == (size_t)b->options->count &&
+	    strcmp(json_opt_str(event, "code", ""), BATCH_FULL) == 0 &&
+	    !is_admitted(b, json_opt_str(event, "serial", ""));
+}
+
 static void count_unit(struct batch *b, const json_t *event)
 {
 	const char *serial = json_opt_str(event, "serial", "");
@@ -88,7 +104,7 @@ static void count_unit(struct batch *b, const json_t *event)
 	struct unit *u;
 	struct err e = { 0 };
 
-	if (strcmp(json_opt_str(event, "code", ""), BATCH_FULL) == 0)
+	if (is_turned_away(b, event))
 		return; /* one more than asked for is turned away and is nobody's failure */
 	u = unit_slot(b, serial);
 	if (u == NULL) {
@@ -133,11 +149,8 @@ static int on_admit(void *context, const struct identity *i, struct err *e)
 
 	if (b->list.count > 0 && admit_listed(b, i, e) != 0)
 		return -1;
-	if (b->options->count == 0)
+	if (b->options->count == 0 || is_admitted(b, i->serial))
 		return 0;
-	for (size_t k = 0; k < b->admitted_count; k++)
-		if (strcmp(b->admitted[k], i->serial) == 0)
-			return 0;
 	if (b->admitted_count == (size_t)b->options->count)
 		return err_set(e, ERR_OPERATOR, BATCH_FULL, "this batch makes %ld units and has them; leave it for the next",
 		    b->options->count);

@@ -84,16 +84,18 @@ static void on_ending(evutil_socket_t fd, short what, void *context)
 {
 	struct child *c = context;
 	struct err why = c->why;
+	pid_t reaped = 0;
 	int status = 0;
 
 	(void)fd;
 	(void)what;
 	c->state = CHILD_ENDED;
 	/* A closed channel usually means that it exits right now: its own status tells more. */
-	if (why.domain == ERR_NONE)
-		for (int i = 0; i < 50 && waitpid(c->pid, &status, WNOHANG) == 0; i++)
+	for (int i = 0; why.domain == ERR_NONE && reaped == 0 && i < 50; i++)
+		if ((reaped = waitpid(c->pid, &status, WNOHANG)) == 0)
 			(void)usleep(1000);
-	if (kill(c->pid, SIGKILL) == 0)
+	/* Once reaped its number may be another process's. */
+	if (reaped == 0 && kill(c->pid, SIGKILL) == 0)
 		reap(c->pid, &status);
 	describe_end(c, status, &why);
 	answer_with(c, NULL, &why);

@@ -53,6 +53,17 @@ int cli_usage(const char *name)
 	return EXIT_USAGE;
 }
 
+/* C0, DEL, and C1 as UTF-8 writes it. */
+void cli_print(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		(void)putchar(*p < 0x20 || *p == 0x7f || is_c1 ? '?' : *p);
+		p += is_c1;
+	}
+}
+
 bool cli_number(const char *text, long min, long max, long *ret)
 {
 	char *end;

@@ -41,6 +41,8 @@ extern const struct command commands[];
 int cli_fail(const struct err *e);
 /* "usage: kiln NAME ..." on stderr; EXIT_USAGE. */
 int cli_usage(const char *name);
+/* A text of the records on stdout: what a terminal would obey becomes '?'. */
+void cli_print(const char *text);
 /* A whole number from text; false where it is none or out of bounds. */
 bool cli_number(const char *text, long min, long max, long *ret);
 

@@ -8,28 +8,25 @@
 #include "source.h"
 #include "x509.h"
 
-/* Blob digests of the newest passage, by the event member that named them. */
+/* Blob digests of the newest job: its own members, and its last proof's from the events. */
 struct evidence {
 	const char *folder;
-	json_t *digests;
+	json_t *job;
 };
 
 static const char *const members[] = { "csr", "certificate", "chain", "preimage", "signature",
 	"statement", "cms", "jws", NULL };
 
-static int collect(const json_t *event, void *context, struct err *e)
+static int collect_proof(const json_t *event, void *context, struct err *e)
 {
 	struct evidence *v = context;
-	const char *kind = json_opt_str(event, "event", "");
 
-	if (strcmp(kind, "claim") == 0 && json_object_clear(v->digests) != 0)
-		return err_nomem(e);
-	if (strcmp(kind, "step") != 0)
+	if (strcmp(json_opt_str(event, "step", ""), "prove") != 0 ||
+	    json_opt_int(event, "job", -1) != json_opt_int(v->job, "job", 0))
 		return 0;
-	for (size_t i = 0; members[i] != NULL; i++)
-		if (json_set_str(v->digests, members[i], json_opt_str(event, members[i], NULL), e) != 0)
-			return -1;
-	return 0;
+	if (json_set_str(v->job, "preimage", json_opt_str(event, "preimage", NULL), e) != 0)
+		return -1;
+	return json_set_str(v->job, "signature", json_opt_str(event, "signature", NULL), e);
 }
 
 static int put(const struct evidence *v, const char *name, const struct buf *bytes, struct err *e)
@@ -61,7 +58,7 @@ static int put_pem(const struct evidence *v, const char *name, const struct buf 
 static int put_member(
     const struct evidence *v, struct records *r, const char *member, const char *name, struct err *e)
 {
-	const char *digest = json_opt_str(v->digests, member, NULL);
+	const char *digest = json_opt_str(v->job, member, NULL);
 	AUTO_STRUCT(buf) bytes = { 0 };
 
 	if (digest == NULL)
@@ -80,11 +77,12 @@ static int write_all(struct source *s, const char *serial, struct evidence *v, s
 	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem", "proof-preimage.bin",
 		"proof-signature.bin", "statement.json", "attestation.p7s", "attestation.jws" };
 
-	if (source_open(s, false, e) != 0 || records_events(s->records, serial, 0, collect, v, e) != 0)
+	if (source_open(s, false, e) != 0 || records_unit(s->records, serial, &v->job, e) != 0)
 		return -1;
-	if (json_object_size(v->digests) == 0)
-		return err_set(
-		    e, ERR_OPERATOR, "unit.unknown", "serial %s has no evidence in these records", serial);
+	if (v->job == NULL)
+		return err_set(e, ERR_OPERATOR, "unit.unknown", "serial %s has no job in these records", serial);
+	if (records_events(s->records, serial, 0, collect_proof, v, e) != 0)
+		return -1;
 	if (file_mkdir(v->folder, 0755, e) != 0)
 		return -1;
 	for (size_t i = 0; members[i] != NULL; i++)
@@ -101,7 +99,7 @@ int cmd_evidence(int argc, char **argv)
 		{ "records", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct evidence v = { .digests = json_object() };
+	struct evidence v = { 0 };
 	struct source s = { 0 };
 	struct err e = { 0 };
 	int o, rc;
@@ -118,8 +116,8 @@ int cmd_evidence(int argc, char **argv)
 	}
 	if (optind + 1 != argc || v.folder == NULL || (s.config_path == NULL) == (s.records_path == NULL))
 		return cli_usage(argv[0]);
-	rc = v.digests != NULL ? write_all(&s, argv[optind], &v, &e) : err_nomem(&e);
+	rc = write_all(&s, argv[optind], &v, &e);
 	source_close(&s);
-	json_decref(v.digests);
+	json_decref(v.job);
 	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
 }

@@ -16,29 +16,53 @@ static bool is_shown_apart(const char *key)
 	return false;
 }
 
+static void print_member(const char *key, const char *quote, const char *text)
+{
+	(void)putchar(' ');
+	cli_print(key);
+	(void)printf("=%s", quote);
+	cli_print(text);
+	(void)printf("%s", quote);
+}
+
+static void print_digest(const char *key, const char *digest)
+{
+	char start[13] = { 0 };
+
+	memcpy(start, digest, sizeof(start) - 1);
+	print_member(key, "", start);
+	(void)printf("...");
+}
+
 static void print_value(const char *key, const json_t *value)
 {
 	if (json_is_string(value) && json_string_length(value) == 64)
-		(void)printf(" %s=%.12s...", key, json_string_value(value)); /* a digest */
+		print_digest(key, json_string_value(value));
 	else if (json_is_string(value))
-		(void)printf(" %s=%s", key, json_string_value(value));
+		print_member(key, "", json_string_value(value));
 	else if (json_is_object(value) && json_opt_str(value, "message", NULL) != NULL)
-		(void)printf(" %s=\"%s\"", key, json_opt_str(value, "message", ""));
+		print_member(key, "\"", json_opt_str(value, "message", ""));
 	else {
-		(void)printf(" %s=", key);
-		(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+		print_member(key, "", "");
+		(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	}
 }
 
 static int print_text(const json_t *event, void *context, struct err *e)
 {
+	const char *kind = json_opt_str(event, "event", "");
+	int pad = strlen(kind) < 9 ? 9 - (int)strlen(kind) : 0;
 	const char *key;
 	json_t *value;
 
 	(void)context;
 	(void)e;
-	(void)printf("%s %s/%-6lld %-9s", json_opt_str(event, "at", ""), json_opt_str(event, "station", ""),
-	    (long long)json_opt_int(event, "seq", 0), json_opt_str(event, "event", ""));
+	cli_print(json_opt_str(event, "at", ""));
+	(void)putchar(' ');
+	cli_print(json_opt_str(event, "station", ""));
+	(void)printf("/%-6lld ", (long long)json_opt_int(event, "seq", 0));
+	cli_print(kind);
+	(void)printf("%*s", pad, "");
 	json_object_foreach ((json_t *)(uintptr_t)event, key, value)
 		if (!is_shown_apart(key))
 			print_value(key, value);

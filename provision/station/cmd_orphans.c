@@ -8,10 +8,14 @@
 
 static void print_one(const json_t *o)
 {
-	(void)printf("%s  %s\n    serial %s, CSR %.16s..., key %.16s..., certificate number %s\n    %s\n",
-	    json_opt_str(o, "id", ""), json_opt_str(o, "revocation", ""), json_opt_str(o, "serial", "?"),
-	    json_opt_str(o, "csr", ""), json_opt_str(o, "spki", ""), json_opt_str(o, "number", "unknown"),
-	    json_opt_str(o, "reason", ""));
+	(void)printf("%s  %s\n    serial ", json_opt_str(o, "id", ""), json_opt_str(o, "revocation", ""));
+	cli_print(json_opt_str(o, "serial", "?"));
+	(void)printf(", CSR %.16s..., key %.16s..., certificate number ", json_opt_str(o, "csr", ""),
+	    json_opt_str(o, "spki", ""));
+	cli_print(json_opt_str(o, "number", "unknown"));
+	(void)printf("\n    ");
+	cli_print(json_opt_str(o, "reason", ""));
+	(void)putchar('\n');
 }
 
 static int list(struct source *s, bool json, struct err *e)

@@ -6,7 +6,8 @@
 #include "clock.h"
 #include "step.h"
 
-enum { RETRY_PAUSE_MS = 200 };
+/* An SPDM unit needs two resets. What wants more wants the slot for ever. */
+enum { RETRY_PAUSE_MS = 200, RESETS_MAX = 8 };
 
 static void walk(struct job *j);
 
@@ -33,6 +34,7 @@ static void job_free(struct job *j)
 	buf_free(&j->chain);
 	buf_free(&j->readback);
 	proof_free(&j->proof);
+	json_decref(j->statement);
 	EVP_PKEY_free(j->key);
 	free(j);
 }
@@ -260,6 +262,19 @@ static void judge_silence(struct job *j, const struct err *said)
 		give_up(j, &why);
 }
 
+static void reset(struct job *j, const char *token)
+{
+	struct err e = { 0 };
+
+	if (j->resets++ == RESETS_MAX) {
+		(void)err_set(&e, ERR_DEVICE, "device.resets", "the device wants to be reset again and again");
+		give_up(j, &e);
+		return;
+	}
+	j->wait = WAIT_RESET;
+	slot_reset(j->slot, token);
+}
+
 static void on_answer(void *context, const json_t *answer, const struct err *e)
 {
 	struct job *j = context;
@@ -276,12 +291,10 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 		judge_silence(j, e);
 		return;
 	}
-	if (step->who == WHO_DEVICE && token != NULL) {
-		j->wait = WAIT_RESET;
-		slot_reset(j->slot, token);
-		return;
-	}
-	judge(j, answer);
+	if (step->who == WHO_DEVICE && token != NULL)
+		reset(j, token);
+	else
+		judge(j, answer);
 }
 
 static int put(struct job *j, json_t *request, struct err *e)
@@ -432,8 +445,11 @@ void job_slot_lost(struct job *j, const struct err *why)
 
 void job_slot_back(struct job *j)
 {
-	j->reset_row = j->row;
-	j->reset_object = j->object;
+	/* Reset while it was identified after a reset: what it goes back to is still to come. */
+	if (j->row > 0) {
+		j->reset_row = j->row;
+		j->reset_object = j->object;
+	}
 	j->row = 0; /* identify: it must be the same unit (I4) */
 	walk(j);
 }

@@ -33,6 +33,7 @@ struct job {
 	enum job_wait wait;
 	bool over;     /* its last record is on its way */
 	size_t reset_row, reset_object; /* where to go on once a reset device is identified; 0: no reset */
+	unsigned resets;
 	struct err lost; /* domain NONE while the device is there */
 	struct err verdict; /* why it ends, while its last record is on its way */
 	const char *outcome;
@@ -49,6 +50,7 @@ struct job {
 	unsigned asks;   /* of enrolment, in this passage */
 	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
 	struct buf readback; /* leaf as the device stores it */
+	json_t *statement;   /* what the signer was asked to sign */
 	uint8_t nonce[32];
 	struct proof proof;
 	EVP_PKEY *key;

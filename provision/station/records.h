@@ -19,7 +19,7 @@
  *   station   what ("start" "stop" "child-died" "note"), build, detail (object, optional)
  *   profile   sha256, product, version, blob digests text, anchors (optional)   first use, or again
  *   order     id, quantity (int)                first use, or the same again; else "order.changed"
- *   claim     serial, model, slot, profile, firmware, lifecycle (both may be ""), order (optional),
+ *   claim     serial, model, slot, profile, firmware, lifecycle, uuid (these may be ""), order (optional),
  *             reuse (bool: the profile's existing-key policy allows a key that was there)
  *             Opens a job, whose number is this event's "record"; or continues the open or parked job
  *             of this serial (record->job says which), also a job that another station parked: it is

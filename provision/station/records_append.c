@@ -25,11 +25,9 @@ int records_load_head(struct records *r, struct err *e)
 
 static bool is_member_of(const json_t *names, const char *member)
 {
-	const json_t *name;
-	size_t i;
-
-	json_array_foreach(names, i,
-	    name) if (strcmp(json_string_value(name), member) == 0) return true;
+	for (size_t i = 0; i < json_array_size(names); i++)
+		if (strcmp(json_string_value(json_array_get(names, i)), member) == 0)
+			return true;
 	return false;
 }
 

@@ -76,9 +76,6 @@ int orphan_leftovers(struct db *db, const struct event *ev, const json_t *job, i
     const char *why, struct err *e)
 {
 	AUTO(json_t) *attempts = NULL;
-	const json_t *intent;
-	size_t i;
-
 	if (until == INT64_MAX && list_issued(db, ev, job, why, e) != 0)
 		return -1;
 	if (db_rows(db,
@@ -89,8 +86,8 @@ int orphan_leftovers(struct db *db, const struct event *ev, const json_t *job, i
 		" AND c.attempt = intent.attempt) ORDER BY attempt",
 		DB_ARGS(db_int(job_number(job)), db_int(until)), &attempts, e) != 0)
 		return -1;
-	json_array_foreach(attempts, i, intent)
-	{
+	for (size_t i = 0; i < json_array_size(attempts); i++) {
+		const json_t *intent = json_array_get(attempts, i);
 		char reason[ORPHAN_REASON];
 		struct orphan o = { .job = job_number(job),
 			.attempt = json_opt_int(intent, "attempt", 0),
@@ -188,8 +185,7 @@ static int check_unlisted(struct db *db, const struct orphan *o, const json_t *r
 }
 
 /* An attempt that may have been issued and has no certificate holds a place; a second one has none. */
-static int place_of_attempt(
-    struct db *db, const struct orphan *o, enum place *ret, struct err *e)
+static int place_of_attempt(struct db *db, const struct orphan *o, enum place *ret, struct err *e)
 {
 	int64_t open;
 

@@ -6,21 +6,19 @@ static int add_intents(struct db *db, json_t *job, int64_t number, struct err *e
 {
 	AUTO(json_t) *rows = NULL;
 	json_t *intents = json_object();
-	const json_t *row;
 	int64_t attempts = 0;
-	size_t i;
 
 	if (json_set_new(job, "intents", intents, e) != 0 ||
 	    db_rows(db, "SELECT kind, attempt, state FROM intent WHERE job = ?1 ORDER BY attempt",
 		DB_ARGS(db_int(number)), &rows, e) != 0)
 		return -1;
-	json_array_foreach(rows, i, row)
-	{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
 		const char *kind = json_opt_str(row, "kind", "");
 
 		if (json_set_str(intents, kind, json_opt_str(row, "state", ""), e) != 0)
 			return -1;
-		if (kind[0] == 'e') /* enrol */
+		if (strcmp(kind, "enrol") == 0)
 			attempts = json_opt_int(row, "attempt", 0);
 	}
 	return json_set_int(job, "attempts", attempts, e);
@@ -100,8 +98,6 @@ static int open_jobs_read(struct db *db, const char *station, json_t **ret, stru
 {
 	AUTO(json_t) *numbers = NULL;
 	AUTO(json_t) *jobs = json_array();
-	const json_t *row;
-	size_t i;
 
 	if (jobs == NULL)
 		return err_nomem(e);
@@ -110,8 +106,8 @@ static int open_jobs_read(struct db *db, const char *station, json_t **ret, stru
 		" ?1 IS NULL) ORDER BY number",
 		DB_ARGS(db_text(station)), &numbers, e) != 0)
 		return -1;
-	json_array_foreach(numbers, i, row)
-	{
+	for (size_t i = 0; i < json_array_size(numbers); i++) {
+		const json_t *row = json_array_get(numbers, i);
 		json_t *job = NULL;
 
 		if (job_read(db, json_opt_int(row, "number", 0), &job, e) != 0)

@@ -82,11 +82,9 @@ static int check_body(const struct row *row, const json_t *body, struct err *e)
 static int put_blob_names(struct db *into, const struct row *row, const json_t *body, struct err *e)
 {
 	const json_t *names = json_object_get(body, "blobs");
-	const json_t *name;
-	size_t i;
 
-	json_array_foreach(names, i, name)
-	{
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const json_t *name = json_array_get(names, i);
 		const char *member = json_is_string(name) ? json_string_value(name) : "";
 		const char *digest = json_opt_str(body, member, "");
 

@@ -37,9 +37,15 @@ static void lose(struct slot *slot, const struct err *why)
 		job_slot_lost(job, why);
 }
 
+/* Nothing more is done with what is in the slot. */
+static void settle(struct slot *slot)
+{
+	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+}
+
 static void fail_without_job(struct slot *slot, const struct err *why)
 {
-	slot->state = SLOT_DONE;
+	settle(slot);
 	job_refuse_slot(slot->station, slot->config->name, why);
 }
 
@@ -49,7 +55,13 @@ static void on_ready(void *context, const json_t *answer)
 	struct err e = { 0 };
 
 	(void)answer;
+	/* Not pending is fine. A restart that was still to come would end this very process. */
+	(void)event_del(slot->again);
 	(void)event_del(slot->patience);
+	if (slot->job == NULL && slot->station->draining) {
+		settle(slot);
+		return;
+	}
 	slot->state = SLOT_WORKING;
 	if (slot->job != NULL)
 		job_slot_back(slot->job);
@@ -77,7 +89,7 @@ static void on_ended(void *context, const struct err *why)
 		fail_without_job(slot, why);
 		return;
 	}
-	slot->state = SLOT_DONE;
+	settle(slot);
 	lose(slot, why);
 }
 
@@ -114,7 +126,7 @@ static void start_process(struct slot *slot)
 	    child_start(&slot->child, slot->station->loop, "kiln-slot", no_arguments, open, OPEN_MS,
 		ERR_LINK, &events, &e) == 0)
 		return;
-	slot->state = SLOT_DONE;
+	settle(slot);
 	if (slot->job != NULL)
 		lose(slot, &e);
 	else
@@ -141,7 +153,7 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	drop_process(slot);
-	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+	settle(slot);
 	(void)err_set(&e, ERR_LINK, "link.gone", "the device did not come back %d s after its reset",
 	    RESET_PATIENCE_MS / 1000);
 	lose(slot, &e);
@@ -163,8 +175,13 @@ static void on_vanished(struct slot *slot)
 {
 	struct err e = { 0 };
 
-	if (slot->state == SLOT_RESETTING)
+	if (slot->state == SLOT_RESETTING) {
+		/* Whatever talks to it talks to nobody; the next one starts when it is back. */
+		(void)event_del(slot->again);
+		if (slot->child != NULL)
+			child_kill(steal(&slot->child));
 		return;
+	}
 	drop_process(slot);
 	slot->state = SLOT_EMPTY;
 	(void)err_set(&e, ERR_LINK, "link.gone", "the device was unplugged");
@@ -227,5 +244,5 @@ void slot_reset(struct slot *slot, const char *token)
 void slot_release(struct slot *slot)
 {
 	slot->job = NULL;
-	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+	settle(slot);
 }

@@ -32,6 +32,8 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	if (s->jobs != NULL)
+		return; /* one began meanwhile; its end asks again */
 	s->hooks.idle(s->hooks.context, s->broken.domain != ERR_NONE ? &s->broken : NULL);
 }
 

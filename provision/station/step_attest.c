@@ -6,6 +6,7 @@
 #include "attestation.h"
 #include "clock.h"
 #include "serve.h"
+#include "statement.h"
 #include "version.h"
 
 int intend_attest(struct job *j, struct record *r, struct err *e)
@@ -122,23 +123,22 @@ json_t *ask_attest(struct job *j, struct err *e)
 		return NULL;
 	}
 	if (add_device(j, s, e) != 0 || add_certificate(j, s, e) != 0 || add_proof(j, s, e) != 0 ||
-	    add_process(j, s, e) != 0 || json_set_new(request, "statement", steal(&s), e) != 0)
+	    add_process(j, s, e) != 0 || json_set_new(request, "statement", json_incref(s), e) != 0)
 		return NULL;
+	json_decref(j->statement);
+	j->statement = steal(&s);
 	return steal(&request);
 }
 
-/* What was signed names this unit, certificate and place in the chain. */
+/* What was signed is what was asked for, and an id of the signer's. */
 static int compare(const struct job *j, const struct buf *statement, struct err *e)
 {
 	AUTO(json_t) *said = NULL;
-	char digest[2 * SHA256_LEN + 1];
 
-	if (json_parse((const char *)statement->data, statement->len, &said, ERR_HSM, e) != 0)
+	if (statement_parse(statement->data, statement->len, &said, ERR_HSM, e) != 0)
 		return -1;
-	sha256_hex(j->readback.data, j->readback.len, digest);
-	if (strcmp(json_opt_str(json_object_get(said, "device"), "serial", ""), j->identity.serial) != 0 ||
-	    strcmp(json_opt_str(json_object_get(said, "certificate"), "sha256", ""), digest) != 0 ||
-	    json_opt_int(json_object_get(said, "chain"), "seq", -1) != j->position)
+	(void)json_object_del(said, "jti"); /* statement_parse has seen it */
+	if (!json_equal(said, j->statement))
 		return err_set(e, ERR_HSM, "attest.statement", "the signer signed another statement");
 	return 0;
 }

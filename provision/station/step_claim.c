@@ -133,10 +133,10 @@ enum verdict judge_claim(
 
 	(void)answer;
 	(void)ret_wait_ms;
-	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim", "serial",
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim", "serial",
 	    j->identity.serial, "model", j->identity.model, "slot", j->slot_name, "profile",
-	    s->profile_sha256, "firmware", j->identity.firmware, "lifecycle", j->identity.lifecycle,
-	    "reuse", s->profile->existing_key == EXISTING_REUSE);
+	    s->profile_sha256, "firmware", j->identity.firmware, "lifecycle", j->identity.lifecycle, "uuid",
+	    j->identity.uuid, "reuse", s->profile->existing_key == EXISTING_REUSE);
 	if (r->body == NULL) {
 		(void)err_nomem(e);
 		return VERDICT_FAIL;

@@ -8,6 +8,8 @@
 
 /* How often a CA that does not say yes or no is asked in one passage; then the unit waits. */
 enum { PENDING_ASKS_MAX = 20, OTHER_ASKS_MAX = 3 };
+/* What the records keep of a CA's texts. */
+enum { CA_TEXT_MAX = 4096 };
 
 int intend_enrol(struct job *j, struct record *r, struct err *e)
 {
@@ -73,8 +75,12 @@ static int describe(const struct buf *leaf, struct record *r, struct err *e)
 	AUTO(X509) *cert = NULL;
 
 	if (x509_parse(leaf->data, leaf->len, &cert, ERR_CERT, e) != 0 ||
-	    x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0 ||
-	    json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0 ||
+	    x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0)
+		return -1;
+	if (issuer.len > CA_TEXT_MAX || number.len > CA_TEXT_MAX)
+		return err_set(e, ERR_CERT, "cert.size", "the certificate's issuer or number is longer than %d",
+		    CA_TEXT_MAX);
+	if (json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0 ||
 	    json_set_str(r->body, "number", buf_str(&number, e), e) != 0 ||
 	    buf_add(&copy, leaf->data, leaf->len, e) != 0)
 		return -1;
@@ -109,6 +115,13 @@ static int record_issued(struct job *j, const json_t *answer, struct record *r, 
 	return record_add_blob(r, "chain", &chain, e);
 }
 
+/* Half a record is none: what may be issued is listed by the end of the job. */
+static void drop_record(struct record *r)
+{
+	record_free(r);
+	*r = (struct record){ 0 };
+}
+
 static enum verdict judge_issued(
     struct job *j, const json_t *answer, struct record *r, struct err *e)
 {
@@ -131,7 +144,10 @@ static enum verdict judge_issued(
 	buf_free(&j->chain);
 	j->leaf = buf_steal(&leaf);
 	j->chain = buf_steal(&report.chain);
-	return record_issued(j, answer, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+	if (record_issued(j, answer, r, e) == 0)
+		return VERDICT_DONE;
+	drop_record(r);
+	return VERDICT_FAIL;
 }
 
 /* What the enroller's outcomes mean: recorded as which state, and what then. */
@@ -149,34 +165,47 @@ static const struct outcome {
 	{ "rejected", "rejected", 0, SCOPE_UNIT, "ca.rejected" },
 };
 
+/* message is bounded and printable, whatever the enroller sent. */
 static int record_answer(struct job *j, const struct outcome *outcome, const json_t *answer,
-    int64_t retry_s, struct record *r, struct err *e)
+    int64_t retry_s, const char *message, struct record *r, struct err *e)
 {
 	r->body = json_pack("{s:s, s:I, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "event", "answer", "job",
 	    (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "retry_at",
 	    (json_int_t)(clock_wall_ms() + retry_s * 1000), "detail", "status",
 	    (json_int_t)json_opt_int(answer, "status", 0), "outcome", outcome->name, "message",
-	    json_opt_str(answer, "message", ""));
+	    message);
 	return r->body != NULL ? 0 : err_nomem(e);
+}
+
+static int64_t retry_s_of(const struct job *j, const json_t *answer)
+{
+	const struct config *c = j->station->config;
+	int64_t asked = json_opt_int(answer, "retry_after_s", c->retry_default_s);
+
+	if (asked < 0)
+		return 0;
+	return asked < c->retry_max_s ? asked : c->retry_max_s;
 }
 
 enum verdict judge_enrol(
     struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
 {
 	const char *name = json_opt_str(answer, "outcome", "");
-	int64_t retry_s = json_opt_int(answer, "retry_after_s", j->station->config->retry_default_s);
+	int64_t retry_s = retry_s_of(j, answer);
 
 	if (strcmp(name, "issued") == 0)
 		return judge_issued(j, answer, r, e);
 	for (size_t i = 0; i < COUNT(outcomes); i++) {
 		const struct outcome *o = &outcomes[i];
+		struct err why = { 0 };
 
 		if (strcmp(name, o->name) != 0)
 			continue;
-		if (record_answer(j, o, answer, retry_s, r, e) != 0)
+		(void)err_set(&why, ERR_CA, o->code, "%s", json_opt_str(answer, "message", o->name));
+		why.scope = o->scope;
+		if (record_answer(j, o, answer, retry_s, why.message, r, e) != 0)
 			return VERDICT_FAIL;
-		(void)err_set(e, ERR_CA, o->code, "%s", json_opt_str(answer, "message", o->name));
-		e->scope = o->scope;
+		*e = why;
 		*ret_wait_ms = retry_s * 1000;
 		return ++j->asks < o->asks_max ? VERDICT_AGAIN : VERDICT_FAIL;
 	}

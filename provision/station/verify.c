@@ -65,11 +65,10 @@ static void passage_free(struct passage *p)
 
 static struct passage **find(struct audit *a, const json_t *event)
 {
-	const char *station = json_opt_str(event, "station", "");
 	int64_t job = json_opt_int(event, "job", -1);
 	struct passage **p = &a->passages;
 
-	while (*p != NULL && ((*p)->job != job || strcmp((*p)->station, station) != 0))
+	while (*p != NULL && (*p)->job != job)
 		p = &(*p)->next;
 	return p;
 }
@@ -122,27 +121,37 @@ static struct profile *find_profile(struct audit *a, const char *digest)
 	return NULL;
 }
 
+/* What the claiming station saw: it may be another one than before, and newer firmware. */
+static void take_identity(struct passage *p, const json_t *event)
+{
+	struct identity *i = &p->identity;
+
+	copy_text(p->station, sizeof(p->station), json_opt_str(event, "station", ""));
+	copy_text(i->serial, sizeof(i->serial), json_opt_str(event, "serial", ""));
+	copy_text(i->model, sizeof(i->model), json_opt_str(event, "model", ""));
+	copy_text(i->firmware, sizeof(i->firmware), json_opt_str(event, "firmware", ""));
+	copy_text(i->uuid, sizeof(i->uuid), json_opt_str(event, "uuid", ""));
+}
+
 /* A claim opens a passage, or continues an open one of the same serial. */
 static int take_claim(struct audit *a, const json_t *event, struct err *e)
 {
-	const char *station = json_opt_str(event, "station", "");
 	const char *serial = json_opt_str(event, "serial", "");
 	struct passage *p;
 
-	for (p = a->passages; p != NULL; p = p->next)
-		if (strcmp(p->identity.serial, serial) == 0 && strcmp(p->station, station) == 0)
-			return 0;
+	for (p = a->passages; p != NULL; p = p->next) {
+		if (strcmp(p->identity.serial, serial) != 0)
+			continue;
+		take_identity(p, event);
+		return 0;
+	}
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return err_nomem(e);
 	p->next = a->passages;
 	a->passages = p;
-	p->job = json_opt_int(event, "seq", 0);
-	copy_text(p->station, sizeof(p->station), station);
-	copy_text(p->identity.serial, sizeof(p->identity.serial), serial);
-	copy_text(p->identity.model, sizeof(p->identity.model), json_opt_str(event, "model", ""));
-	copy_text(p->identity.firmware, sizeof(p->identity.firmware), json_opt_str(event, "firmware", ""));
-	copy_text(p->identity.uuid, sizeof(p->identity.uuid), json_opt_str(event, "uuid", ""));
+	p->job = json_opt_int(event, "record", 0);
+	take_identity(p, event);
 	p->profile = find_profile(a, json_opt_str(event, "profile", ""));
 	return p->profile != NULL ? 0 : violation(p, e, "verify.profile", "claimed under an unknown profile");
 }
@@ -310,21 +319,27 @@ static int take_end(struct audit *a, struct passage **at, const json_t *event, s
 	return 0;
 }
 
+static int take_attesting(struct passage *p, const json_t *event)
+{
+	p->position = json_opt_int(event, "seq", 0);
+	copy_text(p->attesting, 65, json_opt_str(event, "hash", ""));
+	return 0;
+}
+
+/* Nothing of a job goes unchecked because its claim is not known here. */
 static int take_job_event(struct audit *a, const char *kind, const json_t *event, struct err *e)
 {
+	bool is_step = strcmp(kind, "step") == 0, is_end = strcmp(kind, "end") == 0;
 	struct passage **at = find(a, event);
-	struct passage *p = *at;
 
-	if (p == NULL)
-		return 0; /* the projection has refused what must not be */
-	if (strcmp(kind, "attesting") == 0) {
-		p->position = json_opt_int(event, "seq", 0);
-		copy_text(p->attesting, 65, json_opt_str(event, "hash", ""));
+	if (!is_step && !is_end && strcmp(kind, "attesting") != 0)
 		return 0;
-	}
-	if (strcmp(kind, "step") == 0)
-		return take_step(a, p, event, e);
-	return strcmp(kind, "end") == 0 ? take_end(a, at, event, e) : 0;
+	if (*at == NULL)
+		return err_set(e, ERR_RECORDS, "verify.rule", "it is of job %lld, which nobody claimed",
+		    (long long)json_opt_int(event, "job", -1));
+	if (is_step)
+		return take_step(a, *at, event, e);
+	return is_end ? take_end(a, at, event, e) : take_attesting(*at, event);
 }
 
 static void meet_signer(struct audit *a, const json_t *event)

@@ -166,6 +166,16 @@ static int take(struct options *o, int id, const char *value, struct err *e)
 	return 0;
 }
 
+static int check_strike(const struct options *o, const char *fault, struct err *e)
+{
+	const struct twin_config config = { .serial = o->serial, .model = o->model,
+		.variant = o->variant != NULL ? o->variant : o->family->variants[0], .fault = fault,
+		.seed = (uint64_t)o->seed };
+
+	/* kiln-twin itself makes two devices claim one serial. */
+	return strncmp(fault, "duplicate-serial", 16) == 0 ? 0 : o->family->check(&config, e);
+}
+
 static int check_faults(const struct options *o, struct err *e)
 {
 	for (size_t i = 0; i < o->fault_count; i++) {
@@ -182,6 +192,8 @@ static int check_faults(const struct options *o, struct err *e)
 		if (o->faults[i].device > o->devices)
 			return err_set(e, ERR_CONFIG, "usage", "there is no device %" PRId64,
 			    o->faults[i].device);
+		if (check_strike(o, text, e) != 0)
+			return -1;
 	}
 	return 0;
 }

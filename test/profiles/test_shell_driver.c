@@ -186,7 +186,7 @@ static void whole_passage(const struct variant *v)
 {
 	struct world *w = begin(v, NULL);
 	AUTO_STRUCT(identity) i = { 0 };
-	AUTO_STRUCT(buf) csr = { 0 }, again = { 0 }, chain = { 0 }, anchors = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 }, chain = { 0 }, anchors = { 0 };
 	AUTO_STRUCT(stored) stored = { 0 }, stored_anchors = { 0 };
 	AUTO_STRUCT(proof) proof = { 0 };
 	AUTO(X509) *cert = NULL;

@@ -120,7 +120,7 @@ static void broken_chains_are_refused(void **state)
 		chain.data[at[i]] ^= 1;
 		expect_refused(f, &chain);
 	}
-	for (size_t len = 0; len < f->chain.len; len++) {
+	for (size_t len = 0; len < f->chain.len; len += len < 64 ? 1 : 16) {
 		assert_ok(buf_set(&chain, f->chain.data, len, &e), &e);
 		expect_refused(f, &chain);
 		if (len < 2)

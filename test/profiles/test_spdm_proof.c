@@ -294,8 +294,22 @@ static void changed_fields_are_refused(void **state)
 	}
 }
 
+static bool lies_in(size_t i, size_t from, size_t len)
+{
+	return i >= from && i + 16 < from + len;
+}
+
+/* The next place to try: every byte of the messages, every 16th of what is opaque in them. */
+static size_t next_place(size_t i)
+{
+	bool opaque = lies_in(i, AT_CERTIFICATE + 64, AT_CHALLENGE - AT_CERTIFICATE - 64) ||
+		      lies_in(i, AT_CHALLENGE + 4, 32) || lies_in(i, AT_AUTH_NONCE, 32);
+
+	return i + (opaque ? 16 : 1);
+}
+
 /* Whatever byte is changed: refused, or not what was signed. */
-static void no_changed_byte_verifies(void **state)
+static void no_changed_byte_is_what_was_signed(void **state)
 {
 	AUTO_STRUCT(captured) c = { 0 };
 	struct spdm_options options;
@@ -305,18 +319,18 @@ static void no_changed_byte_verifies(void **state)
 	(void)state;
 	assert_non_null(p);
 	captured_first(&c);
-	for (size_t i = 0; i < c.proof.preimage.len; i++) {
+	for (size_t i = 0; i < c.proof.preimage.len; i = next_place(i)) {
 		AUTO_STRUCT(proof_claims) claims = { 0 };
 		struct err e = { 0 };
 
 		c.proof.preimage.data[i] ^= 0x10;
 		if (spdm_proof_read(&options, &c.proof, &claims, &e) == 0) {
 			understood++;
-			assert_int_not_equal(verify(&claims, &c.leaf), 1);
+			assert_false(buf_equal(&claims.message, &c.message));
 		}
 		c.proof.preimage.data[i] ^= 0x10;
 	}
-	assert_true(understood > 64); /* the nonces at least */
+	assert_true(understood > 8); /* the nonces at least */
 }
 
 static void no_cut_proof_is_understood(void **state)
@@ -331,7 +345,7 @@ static void no_cut_proof_is_understood(void **state)
 	assert_non_null(p);
 	captured_first(&c);
 	whole = c.proof.preimage.len;
-	for (size_t len = 0; len < whole; len++) {
+	for (size_t len = 0; len < whole; len = next_place(len)) {
 		AUTO_STRUCT(proof_claims) claims = { 0 };
 
 		c.proof.preimage.len = len;
@@ -394,7 +408,7 @@ int main(void)
 		cmocka_unit_test(a_proof_without_its_chain_is_refused),
 		cmocka_unit_test(proofs_of_other_profiles_are_refused),
 		cmocka_unit_test(changed_fields_are_refused),
-		cmocka_unit_test(no_changed_byte_verifies),
+		cmocka_unit_test(no_changed_byte_is_what_was_signed),
 		cmocka_unit_test(no_cut_proof_is_understood),
 		cmocka_unit_test(other_schemes_and_signatures_are_refused),
 	};

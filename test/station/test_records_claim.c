@@ -445,6 +445,26 @@ static void test_I6_certificates_that_nobody_asked_for_count(void **state)
 	refuse_claim(w, "B", "nine", "claim.quota");
 }
 
+/* One more than asked for, while the right one goes its way. */
+static void test_I6_a_second_answer_takes_no_place_from_the_first(void **state)
+{
+	struct world *w = *state;
+	int64_t job;
+
+	world_profile(w);
+	order(w, "nine", 2);
+	job = world_claim(w, "A", "nine");
+	world_request(w, job, "key A");
+	world_intent(w, job, "key A");
+	world_issue(w, job, "key A", "cert A");
+	must_tell(w, "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", job, "certificate", "@twin",
+	    "reason", "two answers");
+	assert_order(w, "nine", 0, 1, 1);
+	world_finish(w, job, "cert A");
+	assert_order(w, "nine", 1, 1, 0);
+	refuse_claim(w, "B", "nine", "claim.quota");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +486,7 @@ int main(void)
 		world_test(test_I6_pending_is_one_request_however_often_asked),
 		world_test(test_I6_a_replaced_certificate_keeps_its_place),
 		world_test(test_I6_certificates_that_nobody_asked_for_count),
+		world_test(test_I6_a_second_answer_takes_no_place_from_the_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,16 @@ static void test_I2_pending_and_then_unreachable_is_listed(void **state)
 	world_answer(w, job, "rejected");
 	world_fail(w, job);
 	assert_orphans(w, 1);
+
+	/* Asked again, and that has no answer: one certificate at most, listed once. */
+	job = asked(w, "C", "key C");
+	world_answer(w, job, "pending");
+	world_intent(w, job, "key C");
+	world_answer(w, job, "possibly-issued");
+	world_intent(w, job, "key C");
+	world_answer(w, job, "not-sent");
+	world_fail(w, job);
+	assert_orphans(w, 2);
 }
 
 static void orphan(struct world *w, int64_t job, const char *certificate)
@@ -182,6 +192,22 @@ static void test_a_recorded_certificate_can_be_orphaned_and_only_its_own(void **
 	(void)world_pass(w, "C", NULL);
 	b = world_claim(w, "D", NULL);
 	refuse(w, "orphan.unasked", "{s:s, s:I, s:s}", "event", "orphan", "job", b, "reason", "?");
+}
+
+/* A CA that mixes its answers up: what is listed for revocation must never be delivered elsewhere. */
+static void test_a_listed_certificate_is_never_delivered(void **state)
+{
+	struct world *w = *state;
+	struct err e = { 0 };
+	int64_t a, b;
+
+	world_profile(w);
+	a = asked(w, "A", "key A");
+	b = asked(w, "B", "key B");
+	must_tell(w, "{s:s, s:I, s:s, s:s}", "event", "orphan", "job", a, "certificate",
+	    "@cert for B", "reason", "another key");
+	assert_err(world_try_issue(w, b, "key B", "cert for B", &e), &e, "certificate.duplicate");
+	assert_int_equal(e.domain, ERR_CERT);
 }
 
 static void revoked(struct world *w, const char *id)
@@ -256,6 +282,7 @@ int main(void)
 		world_test(test_a_refused_certificate_is_listed_once),
 		world_test(test_what_comes_to_light_later_completes_the_entry),
 		world_test(test_a_recorded_certificate_can_be_orphaned_and_only_its_own),
+		world_test(test_a_listed_certificate_is_never_delivered),
 		world_test(test_revocation_is_recorded_once),
 		world_test(test_long_texts_are_kept_whole),
 	};

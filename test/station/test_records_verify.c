@@ -1,118 +1,6 @@
-#include "records_world.h"
-
-#include <sqlite3.h>
+#include "records_tamper.h"
 
 #include "clock.h"
-
-/* A history with something in every table. */
-static void fill(struct world *w)
-{
-	int64_t job;
-
-	world_profile(w);
-	must_tell(w, "{s:s, s:s, s:i}", "event", "order", "id", "nine", "quantity", 9);
-	(void)world_pass(w, "A", "nine");
-	must_tell(w, "{s:s, s:s, s:s, s:s}", "event", "rework", "serial", "A", "reason",
-	    "new board", "by", "mei");
-	(void)world_pass(w, "A", "nine");
-	world_fail(w, world_claim(w, "B", "nine"));
-	job = world_claim(w, "B", NULL);
-	world_request(w, job, "key B");
-	world_intent(w, job, "key B");
-	world_answer(w, job, "possibly-issued");
-	world_intent(w, job, "key B");
-	world_park(w, job);
-}
-
-/* Gives the test's SQL a connection without kiln's guards; the records are closed meanwhile. */
-static sqlite3 *raw_open(struct world *w)
-{
-	sqlite3 *db = NULL;
-
-	if (w->r != NULL)
-		world_close(w);
-	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
-	return db;
-}
-
-static void raw_close(sqlite3 *db)
-{
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
-static int raw_exec(sqlite3 *db, const char *sql)
-{
-	return sqlite3_exec(db, sql, NULL, NULL, NULL);
-}
-
-static char *raw_text(sqlite3 *db, const char *sql)
-{
-	sqlite3_stmt *s = NULL;
-	char *ret = NULL;
-
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-	if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
-		ret = strdup((const char *)sqlite3_column_text(s, 0));
-	assert_int_equal(sqlite3_finalize(s), SQLITE_OK);
-	return ret;
-}
-
-/* Runs sql past the triggers, constraints and foreign keys, and puts the triggers back. */
-static int tamper(struct world *w, const char *sql)
-{
-	sqlite3 *db = raw_open(w);
-	char *triggers =
-	    raw_text(db, "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'");
-	int rc;
-
-	assert_int_equal(raw_exec(db, "PRAGMA ignore_check_constraints = ON; BEGIN;"
-				      "DROP TRIGGER event_is_not_updated;"
-				      "DROP TRIGGER event_is_not_deleted;"
-				      "DROP TRIGGER blob_is_not_updated;"
-				      "DROP TRIGGER blob_is_not_deleted"),
-	    SQLITE_OK);
-	rc = raw_exec(db, sql);
-	assert_int_equal(raw_exec(db, triggers), SQLITE_OK);
-	assert_int_equal(raw_exec(db, "COMMIT"), SQLITE_OK);
-	free(triggers);
-	raw_close(db);
-	return rc;
-}
-
-static int verify(struct world *w, struct err *e)
-{
-	struct records *r = NULL;
-	json_t *counts = NULL;
-	int rc = records_open(&r, w->path, NULL, false, e);
-
-	if (rc != 0)
-		return -1;
-	rc = records_verify(r, &counts, e);
-	json_decref(counts);
-	records_close(r);
-	return rc;
-}
-
-static void keep(struct world *w, struct buf *ret)
-{
-	raw_close(raw_open(w)); /* closes the records, and with them the log */
-	testing_read(w->path, ret);
-}
-
-static void put_back(struct world *w, const struct buf *kept)
-{
-	char path[600];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s-wal", w->path);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s-shm", w->path);
-	(void)unlink(path);
-	f = fopen(w->path, "we");
-	assert_non_null(f);
-	assert_int_equal(fwrite(kept->data, 1, kept->len, f), kept->len);
-	assert_int_equal(fclose(f), 0);
-}
 
 static void test_whole_records_verify_and_are_counted(void **state)
 {
@@ -122,7 +10,7 @@ static void test_whole_records_verify_and_are_counted(void **state)
 	counts = world_verify(w);
 	assert_int_equal(json_opt_int(counts, "events", -1), 0);
 	json_decref(counts);
-	fill(w);
+	tamper_fill(w);
 	counts = world_verify(w);
 	assert_int_equal(json_opt_int(counts, "units", -1), 2);
 	assert_int_equal(json_opt_int(counts, "passed", -1), 1);
@@ -176,7 +64,7 @@ static void test_changes_are_named(void **state)
 	AUTO_STRUCT(buf) kept = { 0 };
 	struct err e = { 0 };
 
-	fill(w);
+	tamper_fill(w);
 	keep(w, &kept);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_int_equal(tamper(w, rows[i].sql), SQLITE_OK);
@@ -278,7 +166,7 @@ static void test_a_forged_chain_must_obey_the_promises(void **state)
 	struct err e = { 0 };
 	char sql[512], nonces[2][65], key_a[65], key_b[65];
 
-	fill(w);
+	tamper_fill(w);
 	keep(w, &kept);
 	(void)snprintf(key_a, sizeof(key_a), "%s", digest("key of A 3"));
 	(void)snprintf(key_b, sizeof(key_b), "%s", digest("key B"));
@@ -309,134 +197,6 @@ static void test_a_forged_chain_must_obey_the_promises(void **state)
 	}
 }
 
-/* Every column of every table: no table is forgotten, no column is free. */
-static void test_no_column_can_be_changed_unseen(void **state)
-{
-	struct world *w = *state;
-	AUTO_STRUCT(buf) kept = { 0 };
-	struct err e = { 0 };
-	sqlite3 *db;
-	sqlite3_stmt *s = NULL;
-	char columns[256][80];
-	size_t count = 0, seen = 0;
-
-	fill(w);
-	keep(w, &kept);
-	db = raw_open(w);
-	assert_int_equal(
-	    sqlite3_prepare_v2(db,
-		"SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c"
-		" WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'",
-		-1, &s, NULL),
-	    SQLITE_OK);
-	for (; sqlite3_step(s) == SQLITE_ROW; count++) {
-		assert_true(count < COUNT(columns));
-		(void)snprintf(columns[count], sizeof(columns[count]), "%s %s",
-		    sqlite3_column_text(s, 0), sqlite3_column_text(s, 1));
-	}
-	(void)sqlite3_finalize(s);
-	raw_close(db);
-	assert_true(count > 70);
-	for (size_t i = 0; i < count; i++) {
-		char table[40], column[40], sql[512];
-
-		assert_int_equal(sscanf(columns[i], "%39s %39s", table, column), 2);
-		(void)snprintf(sql, sizeof(sql),
-		    "UPDATE %s SET %s = CASE typeof(%s) WHEN 'integer' THEN %s + 1000"
-		    " WHEN 'null' THEN 1 WHEN 'blob' THEN x'00' ELSE %s || 'x' END"
-		    " WHERE rowid = (SELECT min(rowid) FROM %s)",
-		    table, column, column, column, column, table);
-		assert_int_equal(tamper(w, sql), SQLITE_OK);
-		if (verify(w, &e) == 0)
-			fail_msg("%s.%s was changed unseen", table, column);
-		seen++;
-		put_back(w, &kept);
-	}
-	assert_int_equal(seen, count);
-}
-
-/* What the file says, as one digest; false where SQLite can not read it all. */
-static bool content(const char *path, uint8_t ret[static SHA256_LEN])
-{
-	static const char *const tables[] = { "sqlite_schema ORDER BY name",
-		"event ORDER BY number", "blob ORDER BY sha256", "profile ORDER BY sha256",
-		"work_order ORDER BY id", "spare_ordinal ORDER BY work_order, ordinal",
-		"unit ORDER BY serial", "job ORDER BY number", "intent ORDER BY job, kind, attempt",
-		"device_key ORDER BY spki", "certificate ORDER BY sha256", "proof ORDER BY event",
-		"orphan ORDER BY event, job, attempt" };
-	AUTO_STRUCT(buf) all = { 0 };
-	struct err e = { 0 };
-	sqlite3 *db = NULL;
-	bool whole = sqlite3_open(path, &db) == SQLITE_OK;
-
-	for (size_t t = 0; whole && t < COUNT(tables); t++) {
-		sqlite3_stmt *s = NULL;
-		char sql[128];
-		int rc;
-
-		(void)snprintf(sql, sizeof(sql), "SELECT %s FROM %s",
-		    t == 0 ? "type, name, tbl_name, sql" : "*", tables[t]);
-		whole = sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK;
-		while (whole && (rc = sqlite3_step(s)) != SQLITE_DONE) {
-			whole = rc == SQLITE_ROW;
-			for (int c = 0; whole && c < sqlite3_column_count(s); c++) {
-				const void *value = sqlite3_column_blob(s, c);
-				int len = sqlite3_column_bytes(s, c);
-
-				assert_ok(buf_printf(&all, &e, "%d:%d:", sqlite3_column_type(s, c),
-					      len),
-				    &e);
-				assert_ok(buf_add(&all, len > 0 ? value : "", (size_t)len, &e), &e);
-			}
-		}
-		(void)sqlite3_finalize(s);
-	}
-	(void)sqlite3_close(db);
-	sha256(all.data != NULL ? all.data : (const uint8_t *)"", all.len, ret);
-	return whole;
-}
-
-/* Bytes anywhere in the file: each is either noticed, or says nothing. */
-static void test_no_byte_can_be_changed_unseen(void **state)
-{
-	struct world *w = *state;
-	AUTO_STRUCT(buf) kept = { 0 };
-	uint8_t want[SHA256_LEN], have[SHA256_LEN];
-	unsigned seed = 2, noticed = 0;
-	struct err e = { 0 };
-
-	fill(w);
-	{
-		sqlite3 *db = raw_open(w);
-
-		/* small pages: little of the file is empty */
-		assert_int_equal(
-		    raw_exec(db, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM"),
-		    SQLITE_OK);
-		raw_close(db);
-	}
-	keep(w, &kept);
-	assert_true(content(w->path, want));
-	assert_ok(verify(w, &e), &e);
-	for (int i = 0; i < 1200; i++) {
-		size_t at = (size_t)rand_r(&seed) % kept.len;
-		uint8_t bit = (uint8_t)(1 << rand_r(&seed) % 8);
-
-		kept.data[at] ^= bit;
-		put_back(w, &kept);
-		if (verify(w, &e) != 0) {
-			noticed++;
-			assert_true(e.message[0] != '\0');
-			assert_int_equal(e.domain, ERR_RECORDS);
-		} else if (!content(w->path, have) || memcmp(have, want, SHA256_LEN) != 0) {
-			fail_msg("byte %zu of the file was changed unseen", at);
-		}
-		kept.data[at] ^= bit;
-	}
-	print_message("%u of 1200 flips noticed, the others were in unused bytes\n", noticed);
-	assert_true(noticed > 500);
-}
-
 static void test_a_schema_that_is_not_ours_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -445,7 +205,7 @@ static void test_a_schema_that_is_not_ours_is_refused(void **state)
 	struct err e = { 0 };
 	sqlite3 *db = NULL;
 
-	fill(w);
+	tamper_fill(w);
 	world_close(w);
 	assert_ok(records_open(&r, w->path, NULL, false, &e), &e);
 	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
@@ -545,10 +305,6 @@ int main(void)
 		    world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_forged_chain_must_obey_the_promises,
 		    world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(test_no_column_can_be_changed_unseen, world_setup,
-		    world_teardown),
-		cmocka_unit_test_setup_teardown(test_no_byte_can_be_changed_unseen, world_setup,
-		    world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_schema_that_is_not_ours_is_refused,
 		    world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_shift_verifies_in_reasonable_time,

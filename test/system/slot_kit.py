@@ -131,7 +131,8 @@ class Authority:
     def certify(self, csr):
         """DER of the certificate over a DER request."""
         return openssl("x509", "-req", "-inform", "DER", "-CA", self / "root.pem", "-CAkey", self / "root.key",
-                       "-CAcreateserial", "-copy_extensions", "copyall", "-days", "1", "-outform", "DER", stdin=csr)
+                       "-set_serial", str(int.from_bytes(os.urandom(8), "big") | 1), "-copy_extensions", "copyall",
+                       "-days", "1", "-outform", "DER", stdin=csr)
 
     def close(self):
         shutil.rmtree(self.dir)

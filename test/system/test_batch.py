@@ -58,7 +58,7 @@ class Orders(unittest.TestCase):
             outcomes = sorted(u["outcome"] for u in batch.units)
             self.assertEqual((code, outcomes), (UNITS, ["passed", "passed", "refused", "refused"]), batch.stderr)
             self.assertEqual({u["code"] for u in batch.units if u["outcome"] == "refused"}, {"claim.quota"})
-            self.assertEqual(len([p for p in world.posts() if "certificate_sha256" in p]), 2)
+            self.assertEqual(len([p for p in world.posts() if p.get("certificate_sha256")]), 2)
             check_promises(self, world)
 
     def test_a_count_ends_the_batch(self):

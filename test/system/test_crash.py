@@ -39,6 +39,7 @@ class Station(unittest.TestCase):
                 world.twins.ask("unplug", slot=1)
                 world.twins.ask("plug", slot=1, serial=serial)
                 code, batch = world.run("--count", 1, swap=False)
+                self.assertTrue(batch.units, (step, code, batch.stderr))
                 unit = batch.units[-1]
                 done = unit["outcome"] == "passed" or unit.get("code") == "claim.passed"
                 self.assertTrue(done, (step, batch.units, batch.stderr))
@@ -157,12 +158,51 @@ class Unplugged(unittest.TestCase):
                     world.twins.ask("plug", slot=1, serial=world.serials()[number + 1])
 
 
+    def test_I4_another_device_in_the_slot_is_another_unit(self):
+        with World(devices=2, slots=1, faults=["stall:prove@1"]) as world:
+            first, second = world.serials()
+            batch = world.batch(swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "prove")
+            world.twins.ask("swap", slot=1)
+            parked = batch.wait_for(lambda e: e["event"] == "unit")
+            self.assertEqual((parked["serial"], parked["code"]), (first, "link.gone"))
+            passed = batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
+            self.assertEqual(passed["serial"], second)
+            batch.process.send_signal(signal.SIGINT)
+            self.assertEqual(batch.wait(), PENDING, batch.stderr)
+            self.assertFalse([e for e in world.log(first) if e["event"] == "end"])
+            check_promises(self, world)
+
+
+class Liars(unittest.TestCase):
+    """Devices that are not what they say: none of them passes, and what was issued to them is listed."""
+
+    def check(self, fault, codes):
+        with World(devices=1, slots=1, faults=[fault]) as world:
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual((code, batch.units[-1]["outcome"]), (UNITS, "failed"), batch.units)
+            self.assertIn(batch.units[-1]["code"], codes)
+            line = check_promises(self, world)
+            self.assertEqual(line["counts"]["passed"], 0)
+            issued = [p for p in world.posts() if p.get("certificate_sha256")]
+            self.assertEqual(len(world.orphans()), len(issued))
+
+    def test_I3_no_pass_without_a_proof_under_the_certificate_that_was_read_back(self):
+        self.check("wrong-key", ["proof.signature"])
+        self.check("wrong-nonce", ["proof.nonce", "proof.signature"])
+        self.check("lying-readback", ["readback.differs"])
+
+    def test_I4_a_serial_that_changes_under_way_is_refused(self):
+        for step in ("install", "prove"):
+            self.check(f"wrong-serial:{step}", ["identity.changed", "csr.serial", "cert.san"])
+
+
 class Orphans(unittest.TestCase):
     def test_I2_every_lost_answer_is_listed_while_the_unit_waits_and_afterwards(self):
         with World(devices=2, slots=1, label="drop-after-issue") as world:
             code, batch = world.run("--count", 2)
             self.assertEqual(code, PENDING, batch.units)
-            issued = [p for p in world.posts() if "certificate_sha256" in p]
+            issued = [p for p in world.posts() if p.get("certificate_sha256")]
             self.assertTrue(issued)
             self.assertEqual(len(world.orphans()), len(issued))
             check_promises(self, world)

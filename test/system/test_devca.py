@@ -1,7 +1,6 @@
 """kiln-devca over the wire: Python's own TLS and HTTP, openssl(1), curl and strongSwan are the clients."""
 
 import base64
-import hashlib
 import http.client
 import json
 import os
@@ -11,169 +10,12 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import textwrap
-import threading
 import time
 import unittest
 import warnings
 from pathlib import Path
 
-PROGRAM = os.path.join(os.environ["KILN_BIN"], "kiln-devca")
-SANITIZED = "KILN_SANITIZE" in os.environ
-MARK = "2.25.68629715217242208355951711419449564622.2"
-PKCS10 = {"Content-Type": "application/pkcs10"}
-
-
-def openssl(*arguments, stdin=None, check=True):
-    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True)
-    if check and done.returncode != 0:
-        raise AssertionError(f"openssl {arguments}: {done.stderr.decode()}")
-    return done.stdout
-
-
-def make_csr(folder, name, subject, *extensions, key=("ec", "ec_paramgen_curve:P-256")):
-    """A key and a CSR; returns the CSR's DER."""
-    path = os.path.join(folder, name)
-    config = os.path.join(folder, name + ".cnf")
-    Path(config).write_text(
-        "[req]\ndistinguished_name=dn\n[dn]\n[hw]\ntype=OID:1.3.6.1.4.1.32473.1\nserial=FORMAT:ASCII,OCT:SN0001\n")
-    added = [argument for extension in extensions for argument in ("-addext", extension)]
-    openssl("req", "-new", "-newkey", key[0], *(["-pkeyopt", key[1]] if key[1] else []), "-nodes", "-config", config,
-            "-keyout", path + ".key", "-subj", subject, *added, "-outform", "DER", "-out", path + ".csr")
-    return Path(path + ".csr").read_bytes()
-
-
-def certificates_of(pkcs7_der):
-    """The DERs inside a certs-only PKCS#7, in their order."""
-    pem = openssl("pkcs7", "-inform", "DER", "-print_certs", stdin=pkcs7_der).decode()
-    found, inside = [], None
-    for line in pem.splitlines():
-        if line.startswith("-----BEGIN"):
-            inside = []
-        elif line.startswith("-----END"):
-            found.append(base64.b64decode("".join(inside)))
-            inside = None
-        elif inside is not None:
-            inside.append(line)
-    return found
-
-
-def text_of(der):
-    return openssl("x509", "-inform", "DER", "-noout", "-text", stdin=der).decode()
-
-
-def spki_of(der, kind="x509"):
-    return openssl(kind, "-inform", "DER", "-noout", "-pubkey", stdin=der)
-
-
-def lines_of(der, width=64, end="\n"):
-    text = base64.b64encode(der).decode()
-    return "".join(line + end for line in textwrap.wrap(text, width)).encode()
-
-
-def read_line(sock):
-    got = b""
-    while not got.endswith(b"\n"):
-        part = sock.recv(4096)
-        if not part:
-            raise AssertionError(f"closed after {got!r}")
-        got += part
-    return got
-
-
-class Devca:
-    """A running CA with its channel on descriptor 3."""
-
-    def __init__(self, *arguments):
-        self.folder = tempfile.mkdtemp(prefix="kiln-devca-")
-        self.log = os.path.join(self.folder, "log")
-        for name in ("ra", "attest"):
-            make_csr(self.folder, name, f"/CN=station {name} DRY RUN/O=Example")
-        self.channel, theirs = socket.socketpair()
-        command = [PROGRAM, "--dir", self.path("ca"), "--log", self.log,
-                   "--sign-ra", f"{self.path('ra.csr')}:{self.path('ra.pem')}",
-                   "--sign-attestation", f"{self.path('attest.csr')}:{self.path('attest.pem')}", *arguments]
-        self.pid = os.posix_spawn(PROGRAM, command, os.environ,
-                                  file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)])
-        theirs.close()
-        self.channel.settimeout(20)
-        self.hello = json.loads(read_line(self.channel))
-        self.url = self.hello["url"]
-        self.port = int(self.url.split(":")[2].split("/")[0])
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def client(self, certificate="ra", anchor="tls-anchor.pem"):
-        context = ssl.create_default_context(cafile=self.path("ca/" + anchor))
-        if certificate:
-            context.load_cert_chain(self.path(certificate + ".pem"), self.path(certificate + ".key"))
-        return context
-
-    def connect(self, **how):
-        return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.client(**how), timeout=20)
-
-    def ask(self, method, operation, body=None, headers=None, **how):
-        """status, headers, body of one request on its own connection."""
-        connection = self.connect(**how)
-        try:
-            connection.request(method, "/.well-known/est/" + operation, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def post(self, label, csr, **how):
-        operation = f"{label}/simpleenroll" if label else "simpleenroll"
-        return self.ask("POST", operation, lines_of(csr), PKCS10, **how)
-
-    def posts(self):
-        return [json.loads(line) for line in Path(self.log).read_text().splitlines()]
-
-    def verify(self, der, *more):
-        leaf = self.path("leaf.der")
-        Path(leaf).write_bytes(der)
-        done = subprocess.run(["openssl", "verify", "-CAfile", self.path("ca/root.pem"),
-                               "-untrusted", self.path("ca/issuing.pem"), *more, leaf], capture_output=True)
-        return done.returncode == 0
-
-    def wait(self):
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = None
-        return os.waitstatus_to_exitcode(status)
-
-    def stop(self):
-        self.channel.close()
-        code = self.wait() if self.pid else None
-        shutil.rmtree(self.folder)
-        return code
-
-
-class WithCa(unittest.TestCase):
-    arguments = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.ca = Devca(*cls.arguments)
-        cls.csr = make_csr(
-            cls.ca.folder, "device", "/CN=SN0001/serialNumber=SN0001/O=Example Medical",
-            "subjectAltName=otherName:1.3.6.1.5.5.7.8.4;SEQ:hw,URI:urn:uuid:6f0e5c0a-7b1d-4f4e-9f0a-0d6c3c1b2a11",
-            "keyUsage=critical,digitalSignature", "extendedKeyUsage=clientAuth")
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.ca.stop() != 0:
-            raise AssertionError("kiln-devca did not end well when its channel closed")
-
-    def assert_issued(self, answer, csr=None):
-        status, headers, body = answer
-        self.assertEqual(status, 200, body)
-        self.assertEqual(headers["Content-Type"], "application/pkcs7-mime; smime-type=certs-only")
-        found = certificates_of(base64.b64decode(body))
-        self.assertEqual(len(found), 1)
-        self.assertEqual(spki_of(found[0]), spki_of(csr or self.csr, "req"))
-        self.assertTrue(self.ca.verify(found[0]))
-        return found[0]
+from devca_kit import certificates_of, Devca, lines_of, make_csr, MARK, openssl, PKCS10, PROGRAM, run, spki_of, text_of, WithCa
 
 
 class Start(WithCa):
@@ -299,7 +141,7 @@ class StartAlone(unittest.TestCase):
 class Tls(WithCa):
     def refused(self, operation="simpleenroll", **how):
         """The handshake or the first read fails: TLS 1.3 clients learn of a refusal late."""
-        with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.ca.ask("POST", operation, lines_of(self.csr), PKCS10, **how)
 
     def test_anonymous_may_read_but_not_enrol(self):
@@ -319,9 +161,10 @@ class Tls(WithCa):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=foreign",
                 "-addext", "extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28", "-keyout", self.ca.path("foreign.key"),
                 "-out", self.ca.path("foreign.pem"))
+        before = self.ca.posts()
         self.refused(certificate="foreign")
         self.refused(certificate="attest")  # no clientAuth
-        self.assertEqual([p for p in self.ca.posts() if p["status"] == 200 and p["label"] == "foreign"], [])
+        self.assertEqual(self.ca.posts(), before)
 
     def test_ra_without_its_issuer_is_enough(self):
         one = Path(self.ca.path("ra.pem")).read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
@@ -344,7 +187,7 @@ class Tls(WithCa):
                 connection.request("POST", "/.well-known/est/simpleenroll", lines_of(self.csr), PKCS10)
                 self.assertEqual(connection.getresponse().status, 200)
             else:
-                with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+                with self.assertRaises((ssl.SSLError, ConnectionError)):
                     connection.connect()
             connection.close()
 
@@ -542,329 +385,36 @@ class LongLife(WithCa):
         self.assertEqual(ssl.cert_time_to_seconds(end) - ssl.cert_time_to_seconds(start), 3650 * 86400)
 
 
+class Defaults(WithCa):
+    """What a CA's profile adds for devices that can not ask; who asks gets what it asks."""
+    arguments = ("--key-usage", "digitalSignature,keyAgreement", "--ext-key-usage", "critical,serverAuth")
+
+    def test_for_who_asks_for_nothing(self):
+        bare = make_csr(self.ca.folder, "bare", "/CN=bare")
+        text = text_of(self.assert_issued(self.ca.post("", bare), bare))
+        self.assertIn("X509v3 Key Usage: \n                Digital Signature, Key Agreement\n", text)
+        self.assertIn("X509v3 Extended Key Usage: critical\n                TLS Web Server Authentication\n", text)
+
+    def test_not_for_who_asks(self):
+        text = text_of(self.assert_issued(self.ca.post("", self.csr)))
+        self.assertIn("X509v3 Key Usage: critical\n                Digital Signature\n", text)
+        self.assertIn("X509v3 Extended Key Usage: \n                TLS Web Client Authentication\n", text)
+        self.assertNotIn("Web Server", text)
+
+    def test_wrong_usage_is_this_cas_fault(self):
+        ca = Devca("--key-usage", "nonsense")
+        self.addCleanup(ca.stop)
+        bare = make_csr(ca.folder, "bare", "/CN=bare")
+        self.assertEqual(ca.post("", bare)[0], 500)
+        self.assertEqual([p["answer"] for p in ca.posts()], ["failed"])
+
+
 class NoExpiry(WithCa):
     arguments = ("--no-expiry",)
 
     def test_end_of_time(self):
         leaf = self.assert_issued(self.ca.post("", self.csr))
         self.assertIn(b"\x18\x0f99991231235959Z", leaf)
-
-
-class Labels(WithCa):
-    def setUp(self):
-        self.begun = len(self.ca.posts())
-
-    def last(self):
-        return self.ca.posts()[-1]
-
-    def fresh(self):
-        """Another CSR over the same key: a first POST again."""
-        key = self.ca.path("device.key")
-        number = len(self.ca.posts())
-        return openssl("req", "-new", "-key", key, "-subj", f"/CN=SN{number:04}", "-outform", "DER",
-                       "-addext", "subjectAltName=URI:urn:x", "-addext", "extendedKeyUsage=clientAuth")
-
-    def leaf_of(self, label):
-        csr = self.fresh()
-        status, _, body = self.ca.post(label, csr)
-        self.assertEqual(status, 200)
-        found = certificates_of(base64.b64decode(body))
-        self.assertEqual(len(found), 1)
-        self.assertEqual(self.last()["certificate_sha256"], hashlib.sha256(found[0]).hexdigest())
-        self.assertIn(MARK, text_of(found[0]))
-        return csr, found[0]
-
-    def test_every_label_is_here(self):
-        listed = [line.split()[0] for line in
-                  subprocess.run([PROGRAM, "--labels"], capture_output=True, check=True).stdout.decode().splitlines()]
-        for name in ("pending deny throttle http500 drop-after-issue truncate wrong-key two-certs extra-chain crlf oneline html "
-                     "chunked drop-san short-life wrong-eku slow").split():
-            self.assertIn(name, listed)
-        tested = {name[5:].replace("_", "-") for name in dir(self)}
-        self.assertEqual([name for name in listed if name not in tested], [])
-
-    def refused_always(self, label, expected, answer, retry_after=None):
-        csr = self.fresh()
-        for number in (1, 2):
-            status, headers, _ = self.ca.post(label, csr)
-            self.assertEqual((status, headers["Retry-After"]), (expected, retry_after))
-            self.assertEqual((self.last()["answer"], self.last()["post_number"], self.last()["serial"]), (answer, number, None))
-
-    def refused_once(self, label, expected, answer):
-        csr = self.fresh()
-        status, headers, _ = self.ca.post(label, csr)
-        self.assertEqual((status, self.last()["answer"], self.last()["serial"]), (expected, answer, None))
-        self.assert_issued(self.ca.post(label, csr), csr)
-        self.assertEqual((self.last()["answer"], self.last()["post_number"]), ("issued", 2))
-        return headers
-
-    def test_pending(self):
-        self.assertEqual(self.refused_once("pending", 202, "pending")["Retry-After"], "1")
-        self.assertEqual(self.ca.post("pending", self.fresh())[0], 202)  # another CSR waits by itself
-
-    def test_pending_date(self):
-        self.assertRegex(self.refused_once("pending-date", 202, "pending")["Retry-After"],
-                         r"^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$")
-
-    def test_throttle_once(self):
-        self.assertEqual(self.refused_once("throttle-once", 429, "throttled")["Retry-After"], "1")
-
-    def test_busy_once(self):
-        self.assertEqual(self.refused_once("busy-once", 503, "throttled")["Retry-After"], "1")
-
-    def test_throttle(self):
-        self.refused_always("throttle", 429, "throttled", "1")
-
-    def test_deny(self):
-        self.refused_always("deny", 403, "denied")
-
-    def test_unauthorized(self):
-        self.refused_always("unauthorized", 401, "denied")
-        self.assertIn("Basic", self.ca.post("unauthorized", self.fresh())[1]["WWW-Authenticate"])
-
-    def test_reject(self):
-        self.refused_always("reject", 400, "rejected")
-
-    def test_http500(self):
-        self.refused_always("http500", 500, "failed")
-
-    def test_http500_after_issue(self):
-        self.assertEqual(self.ca.post("http500-after-issue", self.fresh())[0], 500)
-        self.assertEqual((self.last()["answer"], self.last()["status"]), ("issued", 500))
-        self.assertRegex(self.last()["certificate_sha256"], "^[0-9a-f]{64}$")
-
-    def test_redirect(self):
-        status, headers, _ = self.ca.post("redirect", self.fresh())
-        self.assertEqual((status, headers["Location"]), (302, "/.well-known/est/simpleenroll"))
-
-    def dropped(self, label, csr):
-        with self.assertRaises((http.client.RemoteDisconnected, ConnectionResetError, ssl.SSLError)):
-            self.ca.post(label, csr)
-
-    def test_drop(self):
-        self.dropped("drop", self.fresh())
-        self.assertEqual((self.last()["answer"], self.last()["status"], self.last()["serial"]), ("dropped", 0, None))
-
-    def test_drop_after_issue(self):
-        csr = self.fresh()
-        self.dropped("drop-after-issue", csr)
-        self.dropped("drop-after-issue", csr)
-        posts = self.ca.posts()[-2:]
-        self.assertEqual([p["post_number"] for p in posts], [1, 2])
-        self.assertEqual(len({p["certificate_sha256"] for p in posts}), 2)  # each POST made one: two orphans
-        self.assertEqual(posts[0]["csr_sha256"], hashlib.sha256(csr).hexdigest())
-
-    def test_drop_once(self):
-        csr = self.fresh()
-        self.dropped("drop-once", csr)
-        self.assert_issued(self.ca.post("drop-once", csr), csr)
-        self.assertEqual([p["answer"] for p in self.ca.posts()[-2:]], ["issued", "issued"])
-
-    def test_truncate(self):
-        connection = self.ca.connect()
-        connection.request("POST", "/.well-known/est/truncate/simpleenroll", lines_of(self.fresh()), PKCS10)
-        answer = connection.getresponse()
-        announced = int(answer.headers["Content-Length"])
-        with self.assertRaises(http.client.IncompleteRead) as caught:
-            answer.read()
-        self.assertEqual(len(caught.exception.partial), announced // 2)
-        self.assertEqual(self.last()["answer"], "issued")
-
-    def test_slow(self):
-        begun = time.monotonic()
-        others = []
-        thread = threading.Thread(target=lambda: others.append(self.ca.post("slow", self.csr)))
-        thread.start()
-        fast = 0
-        while thread.is_alive():  # the others are served meanwhile
-            self.assertEqual(self.ca.ask("GET", "cacerts")[0], 200)
-            fast += 1
-        self.assert_issued(others[0])
-        self.assertGreaterEqual(time.monotonic() - begun, 3)
-        self.assertGreater(fast, 3)
-
-    def test_crlf(self):
-        body = self.ca.post("crlf", self.fresh())[2]
-        self.assertEqual(body, lines_of(base64.b64decode(body), 76, "\r\n"))
-        self.assertIn(b"\r\n", self.ca.ask("GET", "crlf/cacerts")[2])
-
-    def test_oneline(self):
-        body = self.ca.post("oneline", self.fresh())[2]
-        self.assertEqual(body, base64.b64encode(base64.b64decode(body)))
-
-    def test_chunked(self):
-        csr = self.fresh()
-        answer = self.ca.post("chunked", csr)
-        self.assertEqual((answer[1]["Transfer-Encoding"], answer[1]["Content-Length"]), ("chunked", None))
-        self.assert_issued(answer, csr)
-
-    def test_html(self):
-        status, headers, body = self.ca.post("html", self.fresh())
-        self.assertEqual((status, headers["Content-Type"], self.last()["answer"]), (200, "text/html", "issued"))
-        self.assertTrue(body.startswith(b"<html>"))
-
-    def test_huge(self):
-        self.assertGreater(len(self.ca.post("huge", self.fresh())[2]), 1 << 20)
-
-    def test_pem(self):
-        csr = self.fresh()
-        self.assertEqual(spki_of(ssl.PEM_cert_to_DER_cert(self.ca.post("pem", csr)[2].decode())), spki_of(csr, "req"))
-
-    def test_trailing(self):
-        self.assertTrue(base64.b64decode(self.ca.post("trailing", self.fresh())[2]).endswith(b"behind the end"))
-
-    def test_no_certs(self):
-        self.assertEqual(certificates_of(base64.b64decode(self.ca.post("no-certs", self.fresh())[2])), [])
-        self.assertEqual(self.last()["answer"], "issued")
-
-    def test_two_certs(self):
-        csr = self.fresh()
-        found = certificates_of(base64.b64decode(self.ca.post("two-certs", csr)[2]))
-        self.assertEqual([spki_of(der) for der in found], [spki_of(csr, "req")] * 2)
-        logged = [self.last()["certificate_sha256"], self.last()["others"][0]["certificate_sha256"]]
-        self.assertEqual(logged, [hashlib.sha256(der).hexdigest() for der in found])
-
-    def test_extra_chain(self):
-        csr = self.fresh()
-        found = certificates_of(base64.b64decode(self.ca.post("extra-chain", csr)[2]))
-        self.assertEqual([spki_of(der) == spki_of(csr, "req") for der in found], [False, True, False])
-
-    def test_wrong_key(self):
-        csr, leaf = self.leaf_of("wrong-key")
-        self.assertNotEqual(spki_of(leaf), spki_of(csr, "req"))
-        self.assertTrue(self.ca.verify(leaf))
-
-    def test_other_subject(self):
-        self.assertIn("Subject: CN = SOMEBODY-ELSE\n", text_of(self.leaf_of("other-subject")[1]))
-
-    def test_drop_san(self):
-        self.assertNotIn("Alternative Name", text_of(self.leaf_of("drop-san")[1]))
-
-    def test_wrong_ku(self):
-        self.assertIn("Digital Signature, Key Agreement\n", text_of(self.leaf_of("wrong-ku")[1]))
-
-    def test_wrong_eku(self):
-        text = text_of(self.leaf_of("wrong-eku")[1])
-        self.assertIn("TLS Web Server Authentication\n", text)
-        self.assertNotIn("TLS Web Client", text)
-
-    def test_ca_true(self):
-        self.assertIn("CA:TRUE", text_of(self.leaf_of("ca-true")[1]))
-
-    def test_no_ski(self):
-        self.assertNotIn("Subject Key Identifier", text_of(self.leaf_of("no-ski")[1]))
-
-    def test_no_aki(self):
-        self.assertNotIn("Authority Key Identifier", text_of(self.leaf_of("no-aki")[1]))
-
-    def test_dup_serial(self):
-        self.leaf_of("dup-serial")
-        first = self.last()["serial"]
-        self.leaf_of("dup-serial")
-        self.assertEqual(self.last()["serial"], first)
-
-    def test_short_serial(self):
-        self.leaf_of("short-serial")
-        self.assertEqual(self.last()["serial"], "07")
-
-    def ends_within(self, der, seconds):
-        return subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-checkend", str(seconds)], input=der,
-                              capture_output=True).returncode != 0
-
-    def test_short_life(self):
-        leaf = self.leaf_of("short-life")[1]
-        self.assertTrue(self.ends_within(leaf, 700))
-        self.assertFalse(self.ends_within(leaf, 300))
-
-    def test_expired(self):
-        self.assertTrue(self.ends_within(self.leaf_of("expired")[1], 0))
-
-    def test_not_yet(self):
-        leaf = self.leaf_of("not-yet")[1]
-        self.assertFalse(self.ca.verify(leaf))
-        self.assertTrue(self.ca.verify(leaf, "-no_check_time"))
-
-    def test_critical_extension(self):
-        leaf = self.leaf_of("critical-extension")[1]
-        self.assertFalse(self.ca.verify(leaf))
-        self.assertTrue(self.ca.verify(leaf, "-ignore_critical"))
-
-    def test_wrong_issuer(self):
-        self.assertFalse(self.ca.verify(self.leaf_of("wrong-issuer")[1]))
-
-
-class Load(WithCa):
-    def test_kept_alive_rate(self):
-        """TCP_NODELAY: without it each POST waits 40 ms for an acknowledgement."""
-        count = 100 if SANITIZED else 400
-        connection = self.ca.connect()
-        body = lines_of(self.csr)
-        begun = time.monotonic()
-        for _ in range(count):
-            connection.request("POST", "/.well-known/est/simpleenroll", body, PKCS10)
-            answer = connection.getresponse()
-            self.assertEqual(answer.status, 200)
-            answer.read()
-        rate = count / (time.monotonic() - begun)
-        connection.close()
-        print(f"{rate:.0f} certificates per second on one connection")
-        posts = self.ca.posts()[-count:]
-        self.assertEqual([p["post_number"] for p in posts], list(range(posts[0]["post_number"], posts[0]["post_number"] + count)))
-        self.assertEqual(len({p["certificate_sha256"] for p in posts}), count)
-        if not SANITIZED:
-            self.assertGreater(rate, 100)
-
-    def test_eight_at_a_time(self):
-        failures = []
-
-        def work(number):
-            csr = make_csr(self.ca.folder, f"load{number}", f"/CN=load{number}")
-            connection = self.ca.connect()
-            for _ in range(10):
-                connection.request("POST", "/.well-known/est/simpleenroll", lines_of(csr), PKCS10)
-                answer = connection.getresponse()
-                found = certificates_of(base64.b64decode(answer.read()))
-                if answer.status != 200 or spki_of(found[0]) != spki_of(csr, "req"):
-                    failures.append(number)
-            connection.close()
-
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(failures, [])
-
-    def test_pipelined_and_left_alone(self):
-        """Two requests in one write are both answered; who leaves before a slow answer does no harm."""
-        body = lines_of(self.csr)
-        one = (b"POST /.well-known/est/%ssimpleenroll HTTP/1.1\r\nHost: x\r\nContent-Type: application/pkcs10\r\n"
-               b"Content-Length: %d\r\n\r\n%s")
-        with socket.create_connection(("127.0.0.1", self.ca.port), 20) as raw:
-            with self.ca.client().wrap_socket(raw, server_hostname="127.0.0.1") as sock:
-                sock.sendall(one % (b"", len(body), body) * 2)
-                got = b""
-                while got.count(b"HTTP/1.1 200 OK") < 2:
-                    part = sock.recv(65536)
-                    self.assertTrue(part, got)
-                    got += part
-        with socket.create_connection(("127.0.0.1", self.ca.port), 20) as raw:
-            with self.ca.client().wrap_socket(raw, server_hostname="127.0.0.1") as sock:
-                sock.sendall(one % (b"slow/", len(body), body))
-                while not any(p["label"] == "slow" for p in self.ca.posts()):
-                    time.sleep(0.01)
-        time.sleep(3.2)
-        self.assert_issued(self.ca.post("", self.csr))
-
-    def test_ends_while_an_answer_waits(self):
-        ca = Devca()
-        body = lines_of(self.csr)
-        connection = ca.connect()
-        connection.request("POST", "/.well-known/est/slow/simpleenroll", body, PKCS10)
-        while not ca.posts():
-            time.sleep(0.01)
-        self.assertEqual(ca.stop(), 0)
-        connection.close()
 
 
 class OtherClients(WithCa):
@@ -904,7 +454,4 @@ class OtherClients(WithCa):
 
 
 if __name__ == "__main__":
-    if not shutil.which("openssl"):
-        print("SKIP: openssl(1)")
-        raise SystemExit(77)
-    unittest.main()
+    run()

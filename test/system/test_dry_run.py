@@ -127,6 +127,11 @@ class Rehearsal(Bench, unittest.TestCase):
         self.assertEqual(code, INPUT)
         self.assertIn("bad.yaml:2:1", text)
 
+    def test_a_fault_that_can_not_strike_is_refused_at_once(self):
+        code, text = self.run_it("--twin-fault", "wrong-serial:request")
+        self.assertEqual(code, INPUT)
+        self.assertIn('can not strike at step "request"', text)
+
     def test_every_shipped_profile_passes(self):
         shipped = [("spdm/infusion-pump.yaml", "1.3"), ("spdm/infusion-pump.yaml", "1.3-reset"),
                    ("spdm/infusion-pump.yaml", "1.3-chunk"), ("spdm/infusion-pump-1.2.yaml", "1.2"),

@@ -73,6 +73,17 @@ class Verify(unittest.TestCase):
         done = kiln("verify", "--records", self.copy(), "--trust", self.world.path("ca/root.pem"), "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)["violation"]["code"]), (1, "cert.test-ca"))
 
+    def test_I3_every_proof_is_checked_also_of_a_second_station_in_the_same_records(self):
+        with World(devices=2, slots=1) as world:
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            world.twins.ask("swap", slot=1)
+            world.text = world.text.replace("id: line-1", "id: line-2").replace("records.db", "records.db\nstate: second")
+            world.set_label(None)
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            line = check_promises(self, world)
+            for name in ("passed", "checked_certificates", "checked_proofs", "checked_attestations"):
+                self.assertEqual(line["counts"][name], 2, name)
+
     def test_one_byte_changed_anywhere_is_found(self):
         database = sqlite3.connect(self.copy())
         events = [r[0] for r in database.execute("SELECT body FROM event ORDER BY number")]

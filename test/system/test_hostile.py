@@ -1,0 +1,212 @@
+"""What talks to the device, the CA or the HSM has been taken over, and says what it likes: only its own unit
+is hurt, the station goes on, and nothing is believed that was not judged. A stand-in for each program passes
+the lines between the station and the real one, and changes what HOSTILE_<PROGRAM> says."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+
+import station_kit
+from station_kit import PASSED, PENDING, UNITS, World, check_promises, kiln
+
+REAL = station_kit.BIN
+STAND_IN = '''#!/usr/bin/env python3
+import base64, json, os, socket, subprocess, sys, time
+name = os.path.basename(sys.argv[0])
+up = socket.socket(fileno=3).makefile("rwb")
+own, its = socket.socketpair()
+real = subprocess.Popen([os.path.join({real!r}, name), *sys.argv[1:]],
+                        preexec_fn=lambda: os.dup2(its.fileno(), 3), pass_fds=[3])
+its.close()
+down = own.makefile("rwb")
+def put(line):
+    up.write(json.dumps(line).encode() + b"\\n")
+    up.flush()
+def forward(request):
+    down.write(json.dumps(request).encode() + b"\\n")
+    down.flush()
+    return json.loads(down.readline())
+def first(what):
+    """True once in a world."""
+    try:
+        os.close(os.open(os.path.join(os.environ["HOSTILE_DIR"], what), os.O_CREAT | os.O_EXCL))
+        return True
+    except FileExistsError:
+        return False
+def tlv(tag, value):
+    size = len(value).to_bytes(3, "big")
+    return bytes([tag, 0x83]) + size + value
+def take(der):
+    size, head = der[1], 2
+    if size & 0x80:
+        head += size & 0x7f
+        size = int.from_bytes(der[2:head], "big")
+    return der[head:head + size], der[head + size:]
+def change(request):
+    answer = None
+{body}
+    return answer or forward(request)
+up.write(down.readline())
+up.flush()
+for line in up:
+    request = json.loads(line)
+    answer = change(request)
+    put(dict(answer, id=request["id"]))
+own.close()
+real.kill()
+'''
+
+
+class Folder:
+    """The programs, with some of them replaced."""
+
+    def __init__(self, **bodies):
+        self.path = tempfile.mkdtemp(prefix="kiln-hostile-")
+        for name in os.listdir(REAL):
+            if name == "kiln":
+                shutil.copy(os.path.join(REAL, name), self.path)  # finds the others beside itself
+            elif name.startswith("kiln-") and name[5:] not in bodies:
+                os.symlink(os.path.join(REAL, name), os.path.join(self.path, name))
+        for name, body in bodies.items():
+            path = os.path.join(self.path, "kiln-" + name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(STAND_IN.replace("{real!r}", repr(REAL)).replace(
+                    "{body}", "\n".join("    " + line for line in body.splitlines())))
+            os.chmod(path, 0o755)
+
+    def __enter__(self):
+        station_kit.KILN = os.path.join(self.path, "kiln")
+        os.environ["HOSTILE_DIR"] = self.path
+        return self
+
+    def __exit__(self, *exception):
+        station_kit.KILN = os.path.join(REAL, "kiln")
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def err(code, domain="device"):
+    return f'{{"err": {{"domain": "{domain}", "scope": "unit", "code": "{code}", "message": "said so"}}}}'
+
+
+class Slot(unittest.TestCase):
+    def one_bad_one_good(self, body):
+        """The first unit's process is hostile, the second one's is not."""
+        with Folder(slot=f'if request["do"] == "request" and first("once"):\n    answer = {body}'):
+            with World(devices=2, slots=1) as world:
+                code, batch = world.run("--count", 2)
+                check_promises(self, world)
+                self.assertEqual([u["outcome"] for u in batch.units], ["failed", "passed"], batch.stderr)
+                self.assertEqual(code, UNITS, batch.stderr)
+                return batch.units[0]
+
+    def test_an_error_without_a_code_does_not_stop_the_station(self):
+        self.assertEqual(self.one_bad_one_good(err(""))["code"], "unknown")
+
+    def test_a_failure_that_calls_itself_one_too_many_is_a_failure(self):
+        self.assertEqual(self.one_bad_one_good(err("batch.full"))["code"], "batch.full")
+
+    def test_a_device_that_wants_to_be_reset_for_ever_fails(self):
+        with Folder(slot='if request["do"] == "request":\n    answer = {"ok": {"reset": ""}}'):
+            with World(devices=1, slots=1) as world:
+                code, batch = world.run("--count", 1, swap=False)
+                self.assertEqual((code, batch.units[0]["code"]), (UNITS, "device.resets"), batch.stderr)
+                check_promises(self, world)
+
+    def test_a_reset_while_it_is_identified_after_a_reset_loses_nothing(self):
+        body = ('if request["do"] == "request" and first("a"):\n    answer = {"ok": {"reset": ""}}\n'
+                'elif request["do"] == "identify" and os.path.exists(os.environ["HOSTILE_DIR"] + "/a") and first("b"):\n'
+                '    answer = {"ok": {"reset": ""}}')
+        with Folder(slot=body), World(devices=1, slots=1) as world:
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual(code, PASSED, (batch.stderr, batch.units))
+            self.assertEqual(len([e for e in world.log() if e["event"] == "claim"]), 1)
+            check_promises(self, world)
+
+    def test_unplugged_while_its_next_process_opens_it_and_back(self):
+        body = ('if request["do"] == "request" and first("reset"):\n    answer = {"ok": {"reset": ""}}\n'
+                'elif request["do"] == "open" and "resume" in request and first("slow"):\n'
+                '    time.sleep(1.5)\n    answer = {"ok": {}}')
+        with Folder(slot=body) as folder, World(devices=1, slots=1) as world:
+            batch = world.batch("--count", 1, swap=False)
+            end = time.monotonic() + 30
+            while not os.path.exists(os.path.join(folder.path, "slow")) and time.monotonic() < end:
+                time.sleep(0.02)
+            world.twins.ask("unplug", slot=1)
+            time.sleep(2)
+            world.twins.ask("plug", slot=1, serial=world.serials()[0])
+            self.assertEqual(batch.wait(60), PASSED, (batch.stderr, batch.units))
+            check_promises(self, world)
+
+    def test_a_device_that_is_still_being_opened_is_not_begun_when_the_batch_is_to_end(self):
+        body = 'if request["do"] == "open" and request["address"].endswith("2"):\n    time.sleep(1.5)'
+        with Folder(slot=body), World(devices=2, slots=2, keygen_ms=3000) as world:
+            batch = world.batch(swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+            batch.process.send_signal(signal.SIGINT)
+            self.assertEqual(batch.wait(), PASSED, batch.stderr)
+            self.assertEqual([u["slot"] for u in batch.units], ["1"])
+            check_promises(self, world)
+
+
+class Enroller(unittest.TestCase):
+    def test_a_certificate_with_an_endless_number_is_listed_and_the_station_goes_on(self):
+        body = ('if request["do"] == "enrol" and first("once"):\n'
+                '    answer = forward(request)\n'
+                '    body, rest = take(base64.b64decode(answer["ok"]["leaf"]))\n'
+                '    inner, signature = take(body)\n'
+                '    version, (number, others) = inner[:5], take(inner[5:])\n'
+                '    inner = tlv(0x30, version + tlv(2, b"A" * 60000) + others)\n'
+                '    answer["ok"]["leaf"] = base64.b64encode(tlv(0x30, inner + signature)).decode()')
+        with Folder(enroller=body), World(devices=2, slots=1) as world:
+            code, batch = world.run("--count", 2)
+            self.assertEqual(code, UNITS, batch.stderr)
+            self.assertEqual([u["outcome"] for u in batch.units], ["failed", "passed"])
+            self.assertEqual(len(world.orphans()), 1)
+            check_promises(self, world)
+
+    def test_endless_waits_and_messages_are_cut(self):
+        body = ('if request["do"] == "enrol" and first("once"):\n'
+                '    answer = {"ok": {"outcome": "pending", "retry_after_s": -2**62, "message": "\\u001b" * 43000}}\n'
+                'elif request["do"] == "enrol" and first("twice"):\n'
+                '    answer = {"ok": {"outcome": "pending", "retry_after_s": 2**62, "message": "\\u001b[2J"}}')
+        with Folder(enroller=body), World(devices=1, slots=1) as world:
+            batch = world.batch("--count", 1, swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["outcome"] == "wait")
+            world.twins.ask("unplug", slot=1)
+            batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "parked")
+            batch.process.send_signal(signal.SIGINT)
+            self.assertEqual(batch.wait(), PENDING, batch.stderr)
+            answers = [e for e in world.log() if e["event"] == "answer"]
+            self.assertEqual(len(answers), 2)
+            self.assertLessEqual(max(len(e["detail"]["message"]) for e in answers), 480)
+            self.assertNotIn("\x1b", "".join(e["detail"]["message"] for e in answers))
+            check_promises(self, world)
+
+
+class Signer(unittest.TestCase):
+    def test_only_the_statement_that_was_asked_for_is_taken(self):
+        body = ('if request["do"] == "attest":\n    request["statement"]["key"]["alg"] = "EC:P-384"')
+        with Folder(signer=body), World(devices=1, slots=1) as world:
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual((code, batch.units[0]["code"]), (PENDING, "attest.statement"), batch.stderr)
+            check_promises(self, world)
+
+
+class Operator(unittest.TestCase):
+    def test_what_is_recorded_can_not_command_a_terminal(self):
+        with World(devices=1, slots=1) as world:
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            done = kiln("scrap", world.serials()[0], "--reason", "gone\x1b[2J\u009b2J \u00fc", "--by", "me", "--config",
+                        world.config)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            for command in ("log", "orphans"):
+                text = kiln(command, "--config", world.config).stdout
+                self.assertIn("gone?[2J?2J \u00fc", text)
+                self.assertNotIn("\x1b", text)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

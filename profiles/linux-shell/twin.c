@@ -1,6 +1,6 @@
 /*
  * An emulated Linux device: a real shell on a real terminal in a folder of its own, with a real TPM
- * emulator where the variant has one. Only the wire and the device's flaws are made up.
+ * emulator or token where the variant has one. Only the wire and the device's flaws are made up.
  */
 #include "twin.h"
 
@@ -9,12 +9,18 @@
 
 #include "twin_bridge.h"
 #include "twin_home.h"
+#include "twin_token.h"
 
-static const char *const variants[] = { "tpm2", "openssl", "login", NULL };
+static const char *const variants[] = { "tpm2", "openssl", "login", "pkcs11", NULL };
 
 static bool has_tpm(const struct twin_config *config)
 {
 	return config->variant == NULL || strcmp(config->variant, "tpm2") == 0;
+}
+
+static bool has_token(const struct twin_config *config)
+{
+	return config->variant != NULL && strcmp(config->variant, "pkcs11") == 0;
 }
 
 static int serve_shell(const struct twin_config *config, const struct shell_plan *plan, int fd,
@@ -38,6 +44,8 @@ static int serve(const struct twin_config *config, int fd, struct err *e)
 	int rc;
 
 	if (shell_plan_parse(&plan, config, e) != 0 || shell_home_make(config, &plan, e) != 0)
+		return -1;
+	if (has_token(config) && shell_token_make(config->folder, e) != 0)
 		return -1;
 	if (has_tpm(config) && shell_home_start_tpm(config->folder, &tpm, e) != 0)
 		return -1;

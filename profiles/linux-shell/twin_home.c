@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "twin_token.h"
 #include "twin_tools.h"
 
 enum { TPM_WAIT_MS = 5000, TPM_POLL_MS = 10 };
@@ -97,8 +98,7 @@ int shell_home_strike(const char *folder, struct err *e)
 	return write_line(folder, "struck", "yes", e);
 }
 
-/* In the child: what only the twin may hold goes, and it dies with the twin. */
-static void become_device(const char *folder)
+void shell_home_become(const char *folder)
 {
 	(void)signal(SIGPIPE, SIG_DFL); /* a valid signal */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || close_range(3, ~0U, 0) != 0 ||
@@ -112,7 +112,7 @@ static void run_tpm(const char *folder)
 
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		_exit(126);
-	become_device(folder);
+	shell_home_become(folder);
 	(void)execlp("swtpm", "swtpm", "socket", "--tpm2", "--server", "type=unixio,path=tpm/sock",
 	    "--ctrl", "type=unixio,path=tpm/sock.ctrl", "--tpmstate", "dir=tpm", "--flags",
 	    "not-need-init,startup-clear", (char *)NULL); /* comes back only when it fails */
@@ -198,7 +198,8 @@ static int set_environment(const char *home)
 	const char *path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 	char *own = NULL;
 
-	if (clearenv() != 0 || asprintf(&own, "%s/bin:%s", home, path) < 0)
+	if (clearenv() != 0 || shell_token_environment(home) != 0 ||
+	    asprintf(&own, "%s/bin:%s", home, path) < 0)
 		return -1;
 	return setenv("HOME", home, 1) != 0 || setenv("PATH", own, 1) != 0 ||
 	       setenv("TERM", "vt102", 1) != 0 || setenv("PS1", "gateway:\\w# ", 1) != 0 ||
@@ -211,7 +212,7 @@ static void run_shell(const struct twin_config *config)
 {
 	char *home;
 
-	become_device(config->folder);
+	shell_home_become(config->folder);
 	home = realpath(".", NULL);
 	if (home == NULL || set_environment(home) != 0)
 		_exit(126);

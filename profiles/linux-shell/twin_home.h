@@ -24,6 +24,9 @@ must_check int shell_home_start_tpm(const char *folder, pid_t *ret, struct err *
 must_check int shell_home_start_shell(const struct twin_config *config, pid_t *ret, int *ret_fd,
     struct err *e);
 
+/* In a child: it lives in folder, what only the twin may hold goes, and it dies with the twin. */
+void shell_home_become(const char *folder);
+
 /* Ends a process of the two above; pid 0 is none. */
 void shell_home_stop(pid_t pid);
 

@@ -9,20 +9,21 @@ const char *const shell_plan_faults[] = { "drop", "corrupt", "reset", "stall", "
 /* How the lines of a step can be told from those of the others. */
 static const struct {
 	enum step_id step;
-	const char *text;
+	const char *text, *other; /* of openssl; of a token's tools, where they differ */
 } traces[] = {
-	{ STEP_IDENTIFY, "identity/serial" },
-	{ STEP_KEYGEN, " genpkey " },
-	{ STEP_REQUEST, " req -new " },
-	{ STEP_PROVE, " -sign " },
-	{ STEP_INSTALL, "mv -f '\\''certs/" }, /* quoted by the driver, twice */
-	{ STEP_READBACK, "base64 '\\''certs/" },
+	{ STEP_IDENTIFY, "identity/serial", NULL },
+	{ STEP_KEYGEN, " genpkey ", " --keypairgen " },
+	{ STEP_REQUEST, " req -new ", " --generate-request " },
+	{ STEP_PROVE, " -sign ", " --sign " },
+	{ STEP_INSTALL, "mv -f '\\''certs/", NULL }, /* quoted by the driver, twice */
+	{ STEP_READBACK, "base64 '\\''certs/", NULL },
 };
 
 enum step_id shell_plan_step_of(const char *line)
 {
 	for (size_t i = 0; i < COUNT(traces); i++)
-		if (strstr(line, traces[i].text) != NULL)
+		if (strstr(line, traces[i].text) != NULL ||
+		    (traces[i].other != NULL && strstr(line, traces[i].other) != NULL))
 			return traces[i].step;
 	return STEP_COUNT;
 }

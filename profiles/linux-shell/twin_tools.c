@@ -7,18 +7,34 @@ static const char *const names[] = {
 	[SHELL_TOOL_CAT] = "cat",
 	[SHELL_TOOL_MV] = "mv",
 	[SHELL_TOOL_BASE64] = "base64",
+	[SHELL_TOOL_PKCS11] = "pkcs11-tool",
+	[SHELL_TOOL_CERTTOOL] = "certtool",
 };
 
-/* In every script: what follows -out, the last argument, and the program itself. */
+/*
+ * In every script: what follows the options for files, the last argument, what is asked for, and the
+ * program itself.
+ */
 static const char start[] = "#!/bin/sh\n"
 			    "before=\n"
-			    "for last; do [ \"$before\" = -out ] && out=$last; before=$last; done\n"
+			    "for last; do\n"
+			    "	case $before in\n"
+			    "	-out|--outfile|--output-file) out=$last;;\n"
+			    "	--input-file) in=$last;;\n"
+			    "	--template) template=$last;;\n"
+			    "	esac\n"
+			    "	before=$last\n"
+			    "done\n"
+			    "asks() { case \" $all \" in *\" $1 \"*) return 0;; esac; return 1; }\n"
+			    "all=$*\n"
 			    "real() { PATH=${PATH#*:} command %s \"$@\"; }\n";
 
 static const char other_subject[] = "[ \"$1\" = req ] && set -- \"$@\" -subj '/CN=somebody else'\n";
 
+static const char other_template[] = "sed -i 's/^cn = .*/cn = \"somebody else\"/' \"$template\"\n";
+
 /* The last byte of a DER request is the last of its signature. */
-static const char bad_signature[] = "if [ \"$1\" = req ]; then\n"
+static const char bad_signature[] = "if [ \"$1\" = req ] || asks --generate-request; then\n"
 				    "	real \"$@\" || exit\n"
 				    "	at=$(($(wc -c <\"$out\") - 1))\n"
 				    "	byte=$(tail -c 1 \"$out\" | od -An -tu1)\n"
@@ -28,9 +44,16 @@ static const char bad_signature[] = "if [ \"$1\" = req ]; then\n"
 				    "fi\n";
 
 static const char wrong_key[] =
-    "if [ \"$1\" = dgst ]; then\n"
+    "if [ \"$1\" = dgst ] && asks -sign; then\n"
     "	real genpkey -algorithm EC -pkeyopt group:P-256 -out keys/other.pem 2>/dev/null\n"
     "	real dgst -sha256 -sign keys/other.pem -out \"$out\" \"$last\"\n"
+    "	exit\n"
+    "fi\n";
+
+static const char not_the_token[] =
+    "if asks --sign; then\n"
+    "	openssl genpkey -algorithm EC -pkeyopt group:P-256 -out keys/other.pem 2>/dev/null\n"
+    "	openssl pkeyutl -sign -inkey keys/other.pem -in \"$in\" -out \"$out\"\n"
     "	exit\n"
     "fi\n";
 
@@ -63,8 +86,11 @@ static const struct {
 	const char *script;
 } flaws[] = {
 	{ SHELL_FAULT_OTHER_CSR_SUBJECT, STEP_REQUEST, SHELL_TOOL_OPENSSL, other_subject },
+	{ SHELL_FAULT_OTHER_CSR_SUBJECT, STEP_REQUEST, SHELL_TOOL_CERTTOOL, other_template },
 	{ SHELL_FAULT_BAD_CSR_SIGNATURE, STEP_REQUEST, SHELL_TOOL_OPENSSL, bad_signature },
+	{ SHELL_FAULT_BAD_CSR_SIGNATURE, STEP_REQUEST, SHELL_TOOL_CERTTOOL, bad_signature },
 	{ SHELL_FAULT_WRONG_KEY, STEP_PROVE, SHELL_TOOL_OPENSSL, wrong_key },
+	{ SHELL_FAULT_WRONG_KEY, STEP_PROVE, SHELL_TOOL_PKCS11, not_the_token },
 	{ SHELL_FAULT_WRONG_NONCE, STEP_PROVE, SHELL_TOOL_OPENSSL, wrong_nonce },
 	{ SHELL_FAULT_LYING_READBACK, STEP_READBACK, SHELL_TOOL_MV, lying_readback },
 	{ SHELL_FAULT_WRONG_SERIAL, STEP_IDENTIFY, SHELL_TOOL_CAT, wrong_serial },
@@ -72,6 +98,10 @@ static const struct {
 	    "echo 'cat: input/output error' >&2; exit 1\n" },
 	{ SHELL_FAULT_REFUSE, STEP_KEYGEN, SHELL_TOOL_OPENSSL,
 	    "[ \"$1\" = genpkey ] && { echo 'tpm: the hierarchy is disabled' >&2; exit 1; }\n" },
+	{ SHELL_FAULT_REFUSE, STEP_KEYGEN, SHELL_TOOL_PKCS11,
+	    "asks --keypairgen && { echo 'error: CKR_DEVICE_ERROR' >&2; exit 1; }\n" },
+	{ SHELL_FAULT_REFUSE, STEP_REQUEST, SHELL_TOOL_CERTTOOL,
+	    "echo 'certtool: PKCS #11 error in device' >&2; exit 1\n" },
 	{ SHELL_FAULT_REFUSE, STEP_REQUEST, SHELL_TOOL_OPENSSL,
 	    "[ \"$1\" = req ] && { echo 'tpm: the key is locked' >&2; exit 1; }\n" },
 	{ SHELL_FAULT_REFUSE, STEP_INSTALL, SHELL_TOOL_MV,
@@ -96,8 +126,9 @@ int shell_tool_write(enum shell_tool tool, const struct twin_config *config,
 		if (flaws[i].tool == tool && flaws[i].fault == plan->fault &&
 		    flaws[i].step == plan->step && buf_add_str(ret, flaws[i].script, e) != 0)
 			return -1;
-	if (tool == SHELL_TOOL_OPENSSL &&
-	    buf_printf(ret, e, "[ \"$1\" = genpkey ] && sleep %lld.%03lld\n",
+	if ((tool == SHELL_TOOL_OPENSSL || tool == SHELL_TOOL_PKCS11) &&
+	    buf_printf(ret, e,
+		"{ [ \"$1\" = genpkey ] || asks --keypairgen; } && sleep %lld.%03lld\n",
 		(long long)(config->keygen_ms / 1000), (long long)(config->keygen_ms % 1000)) != 0)
 		return -1;
 	return buf_add_str(ret, "real \"$@\"\n", e);

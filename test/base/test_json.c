@@ -272,6 +272,22 @@ static void test_hostile_error(void **state)
 	assert_string_equal(e.message, "b?c");
 }
 
+/* The records take no error without a code: a peer that sends none must not stop the station. */
+static void test_error_without_code(void **state)
+{
+	static const char *const wrong[] = { "{\"domain\":\"device\"}",
+		"{\"domain\":\"device\",\"code\":\"\"}", "{\"domain\":\"device\",\"code\":1}" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		AUTO(json_t) *o = parse(wrong[i]);
+		struct err e = { 0 };
+
+		assert_err(json_to_err(o, &e), &e, "unknown");
+		assert_int_equal(e.domain, ERR_DEVICE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_canonical_appends),
 		cmocka_unit_test(test_errors_travel),
 		cmocka_unit_test(test_errors_that_are_none),
+		cmocka_unit_test(test_error_without_code),
 		cmocka_unit_test(test_hostile_error),
 	};
 

@@ -84,6 +84,13 @@ class Verify(unittest.TestCase):
             for name in ("passed", "checked_certificates", "checked_proofs", "checked_attestations"):
                 self.assertEqual(line["counts"][name], 2, name)
 
+    def test_a_subject_with_the_device_s_uuid_is_checked_again(self):
+        edit = lambda text: text.replace('value: "{model} {serial}"', 'value: "{serial} {uuid}"')
+        with World(devices=1, slots=1, edit_profile=edit) as world:
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual(code, PASSED, (batch.stderr, batch.units))
+            check_promises(self, world)
+
     def test_one_byte_changed_anywhere_is_found(self):
         database = sqlite3.connect(self.copy())
         events = [r[0] for r in database.execute("SELECT body FROM event ORDER BY number")]

@@ -1,0 +1,117 @@
+#include "testing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "file.h"
+
+static const char good[] =
+    "station: { id: line-1, site: Graz }\n"
+    "records: records.db\n"
+    "profile: p.yaml\n"
+    "ca:\n"
+    "  url: https://ca.example/est\n"
+    "  anchors: tls.pem\n"
+    "hsm:\n"
+    "  module: /m.so\n"
+    "  environment: { SOFTHSM2_CONF: /c }\n"
+    "  tls: { token: a, key: k, certificate: c.pem, pin: pin }\n"
+    "  attestation: { token: b, key: k, certificate: c.pem, pin: prompt, anchors: r.pem }\n"
+    "slots:\n"
+    "  - { name: \"1\", address: \"serial:/dev/a\" }\n"
+    "  - { name: \"2\", address: \"serial:/dev/b?baud=9600\" }\n"
+    "order: { id: W, quantity: 5 }\n";
+
+static int load(struct config **ret, const char *text, struct err *e)
+{
+	char *folder = testing_folder();
+	char path[4200];
+	struct err io = { 0 };
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/station.yaml", folder);
+	assert_ok(file_write(path, text, strlen(text), 0600, &io), &io);
+	rc = config_load(ret, path, e);
+	testing_folder_remove(folder);
+	return rc;
+}
+
+static void test_all_of_it(void **state)
+{
+	AUTO_PTR(config) *c = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(load(&c, good, &e), &e);
+	assert_string_equal(c->station, "line-1");
+	assert_string_equal(c->line, "");
+	assert_int_equal(c->slot_count, 2);
+	assert_string_equal(c->slots[1].address, "serial:/dev/b?baud=9600");
+	assert_int_equal(c->ca_processes, 4);
+	assert_false(c->ca_test);
+	assert_int_equal(c->quantity, 5);
+	assert_string_equal(c->attestation.pin, "prompt");
+	assert_non_null(strstr(c->tls.pin, "/pin"));
+	assert_non_null(strstr(c->tls.guard, "/state/tls.pin-failed"));
+	assert_string_equal(getenv("SOFTHSM2_CONF"), "/c");
+}
+
+/* good with its first `old` replaced by `fresh`. */
+static void change(const char *old, const char *fresh, struct buf *ret)
+{
+	const char *at = strstr(good, old);
+	struct err e = { 0 };
+
+	assert_non_null(at);
+	assert_ok(buf_set(ret, good, (size_t)(at - good), &e), &e);
+	assert_ok(buf_add_str(ret, fresh, &e), &e);
+	assert_ok(buf_add_str(ret, at + strlen(old), &e), &e);
+}
+
+static void test_each_mistake_has_its_place(void **state)
+{
+	static const struct {
+		const char *old, *fresh, *says;
+	} rows[] = {
+		{ "site: Graz", "sites: Graz", "station.yaml:1:24: unknown key \"sites\"" },
+		{ "id: line-1", "id: \"\"", "1 to 64 characters" },
+		{ "https://", "http://", "station.yaml:5:" },
+		{ "token: b", "token: a", "different tokens" },
+		{ "  tls: {", "  tlss: {", "unknown key \"tlss\"" },
+		{ "  attestation: {", "  #", "hsm.attestation is missing" },
+		{ "  tls: {", "  #", "neither hsm.tls nor ca.credential" },
+		{ "  anchors: tls.pem\n", "  anchors: t\n  credential: { kind: basic, file: f }\n",
+		    "exclude each other" },
+		{ "name: \"2\"", "name: \"1\"", "has the name or address of slot 1" },
+		{ "serial:/dev/b?baud=9600", "serial:/dev/a", "has the name or address" },
+		{ "SOFTHSM2_CONF", "LD_PRELOAD", "can not be set here" },
+		{ "SOFTHSM2_CONF", "PATH", "can not be set here" },
+		{ "quantity: 5", "quantity: 0", "station.yaml:15:" },
+		{ "records: records.db\n", "records: a\nrecords: b\n", "station.yaml:3:1" },
+		{ "pin: pin }", "pin: pin, anchors: x }", "anchors belong to hsm.attestation" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO_PTR(config) *c = NULL;
+		AUTO_STRUCT(buf) text = { 0 };
+		struct err e = { 0 };
+
+		change(rows[i].old, rows[i].fresh, &text);
+		assert_err(load(&c, buf_str(&text, &e), &e), &e, "yaml");
+		if (strstr(e.message, rows[i].says) == NULL)
+			fail_msg("row %zu: \"%s\" is not in: %s", i, rows[i].says, e.message);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_of_it),
+		cmocka_unit_test(test_each_mistake_has_its_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -15,15 +15,20 @@ const struct command commands[] = {
 	    "          provision what appears in the slots" },
 	{ "doctor", cmd_doctor, "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "hsm", cmd_hsm,
-	    "status | init | keygen | csr | unblock  (kiln hsm --help)\n"
-	    "          tokens and keys of the station itself" },
+	    "status | init | keygen | csr | unblock  --config F [--token tls|attestation] ...\n"
+	    "          init [--so-pin FILE]\n"
+	    "          keygen --alg EC:P-256 [--label L]\n"
+	    "          csr --subject /O=.../CN=... [--ra] [--label L] --out F\n"
+	    "          unblock (after a wrong PIN was corrected)\n"
+	    "          tokens and keys of the station itself; all but status need --token. PINs come from where\n"
+	    "          station.yaml says; --so-pin is a file, \"credential:NAME\" or (default) a prompt" },
 	{ "profile", cmd_profile, "check FILE...\n          errors as file:line:col" },
 	{ "log", cmd_log, "[SERIAL] (--config F | --records R) [--json]\n          what happened" },
 	{ "evidence", cmd_evidence,
 	    "SERIAL --dir OUT (--config F | --records R)\n"
 	    "          CSR, certificate, chain, proof and attestation of a unit as files" },
 	{ "verify", cmd_verify,
-	    "--config F | --records R --trust PEM...  [--json]\n"
+	    "--config F | --records R --trust PEM...  [--accept-test-ca] [--json]\n"
 	    "          event chain, attestations, certificates and promises, offline" },
 	{ "orphans", cmd_orphans,
 	    "(--config F | --records R) [--revoked ID --by WHO] [--json]\n"

@@ -11,6 +11,21 @@ static void on_event(void *context, const json_t *event)
 	face_take(context, event);
 }
 
+/* So that an operator before an empty screen knows that it is his turn. */
+static void on_armed(void *context, struct batch *b)
+{
+	struct face *f = context;
+	AUTO(json_t) *event = NULL;
+
+	(void)b;
+	if (f->json)
+		return;
+	event = json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready", "message",
+	    "plug the units in; Ctrl-C finishes what is in flight and ends");
+	if (event != NULL)
+		face_take(f, event);
+}
+
 static void print_summary(const struct face *f, const struct batch_result *r)
 {
 	FILE *out = f->json ? stderr : stdout;
@@ -27,6 +42,7 @@ static int run_on(struct event_base *loop, struct batch_options *options, bool j
 	AUTO_STRUCT(face) face = { 0 };
 
 	options->event = on_event;
+	options->armed = on_armed;
 	options->context = &face;
 	if (face_init(&face, loop, json, options->count, e) != 0 ||
 	    batch_run(loop, options, ret, e) != 0)

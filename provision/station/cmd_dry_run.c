@@ -277,17 +277,26 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static bool take_number(const char *name, const char *value, long min, long max, long *ret)
+{
+	if (cli_number(value, min, max, ret))
+		return true;
+	(void)fprintf(stderr, "kiln dry-run: --%s %s: not a number from %ld to %ld\n", name, value, min,
+	    max);
+	return false;
+}
+
 static bool take_option(struct dry_run *d, int o, const char *value)
 {
 	switch (o) {
 	case 'n':
-		return cli_number(value, 1, 1000000, &d->devices);
+		return take_number("devices", value, 1, 1000000, &d->devices);
 	case 's':
-		return cli_number(value, 1, CONFIG_SLOTS_MAX, &d->slots);
+		return take_number("slots", value, 1, CONFIG_SLOTS_MAX, &d->slots);
 	case 'k':
-		return cli_number(value, 0, 600000, &d->keygen_ms);
+		return take_number("keygen-ms", value, 0, 600000, &d->keygen_ms);
 	case 'r':
-		return cli_number(value, 0, LONG_MAX, &d->seed);
+		return take_number("seed", value, 0, LONG_MAX, &d->seed);
 	case 'p':
 		d->profile_path = value;
 		return true;

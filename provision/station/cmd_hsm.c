@@ -20,14 +20,6 @@ struct task {
 	struct peer admin;
 };
 
-static const char usage[] =
-    "usage: kiln hsm status --config F\n"
-    "       kiln hsm init --config F --token tls|attestation [--so-pin FILE]\n"
-    "       kiln hsm keygen --config F --token tls|attestation [--label L] --alg EC:P-256\n"
-    "       kiln hsm csr --config F --token tls|attestation [--label L] --subject /CN=... [--ra] --out F\n"
-    "       kiln hsm unblock --config F --token tls|attestation   after a wrong PIN was corrected\n"
-    "PINs come from where station.yaml says; --so-pin is a file, \"credential:NAME\" or (default) a prompt\n";
-
 static json_t *request(const struct task *k, const char *what, struct err *e)
 {
 	AUTO(json_t) *r = json_pack("{s:s, s:s}", "do", what, "module", k->config->module);
@@ -236,10 +228,8 @@ int cmd_hsm(int argc, char **argv)
 	while (verb != NULL && (o = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1)
 		if (!take_option(&k, o, optarg))
 			verb = NULL;
-	if (verb == NULL || optind != argc - 1 || !is_complete(&k, verb)) {
-		(void)fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
+	if (verb == NULL || optind != argc - 1 || !is_complete(&k, verb))
+		return cli_usage(argv[0]);
 	rc = run(&k, verb, &e);
 	peer_stop(&k.admin);
 	if (k.config != NULL)

@@ -48,15 +48,17 @@ static void print_value(const char *key, const json_t *value)
 	}
 }
 
+/* context counts the events. */
 static int print_text(const json_t *event, void *context, struct err *e)
 {
+	long *shown = context;
 	const char *kind = json_opt_str(event, "event", "");
 	int pad = strlen(kind) < 9 ? 9 - (int)strlen(kind) : 0;
 	const char *key;
 	json_t *value;
 
-	(void)context;
 	(void)e;
+	(*shown)++;
 	cli_print(json_opt_str(event, "at", ""));
 	(void)putchar(' ');
 	cli_print(json_opt_str(event, "station", ""));
@@ -72,8 +74,10 @@ static int print_text(const json_t *event, void *context, struct err *e)
 
 static int print_json(const json_t *event, void *context, struct err *e)
 {
-	(void)context;
+	long *shown = context;
+
 	(void)e;
+	(*shown)++;
 	(void)json_dumpf(event, stdout, JSON_COMPACT);
 	(void)putchar('\n');
 	return 0;
@@ -91,6 +95,7 @@ int cmd_log(int argc, char **argv)
 	struct source s = { 0 };
 	struct err e = { 0 };
 	bool json = false;
+	long shown = 0;
 	int o, rc;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -109,7 +114,9 @@ int cmd_log(int argc, char **argv)
 		return cli_usage(argv[0]);
 	rc = source_open(&s, false, &e);
 	if (rc == 0)
-		rc = records_events(s.records, serial, 0, json ? print_json : print_text, NULL, &e);
+		rc = records_events(s.records, serial, 0, json ? print_json : print_text, &shown, &e);
+	if (rc == 0 && serial != NULL && shown == 0)
+		rc = err_set(&e, ERR_OPERATOR, "unit.unknown", "serial %s is not in these records", serial);
 	source_close(&s);
 	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
 }

@@ -21,12 +21,14 @@ static void print_one(const json_t *o)
 static int list(struct source *s, bool json, struct err *e)
 {
 	AUTO(json_t) *orphans = NULL;
+	size_t revoked = 0;
 
 	if (records_orphans(s->records, &orphans, e) != 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(orphans); i++) {
 		const json_t *o = json_array_get(orphans, i);
 
+		revoked += strcmp(json_opt_str(o, "revocation", ""), "revoked") == 0;
 		if (!json) {
 			print_one(o);
 			continue;
@@ -34,14 +36,22 @@ static int list(struct source *s, bool json, struct err *e)
 		(void)json_dumpf(o, stdout, JSON_COMPACT);
 		(void)putchar('\n');
 	}
-	(void)fprintf(stderr, "%zu orphans\n", json_array_size(orphans));
+	(void)fprintf(stderr, "orphans: %zu, of which %zu revoked\n", json_array_size(orphans), revoked);
 	return 0;
 }
 
 static int revoke(struct source *s, const char *id, const char *by, struct err *e)
 {
-	return source_append(
-	    s, json_pack("{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", by), e);
+	uint8_t digest[SHA256_LEN];
+
+	if (!hex_decode(id, digest, sizeof(digest)))
+		return err_set(e, ERR_OPERATOR, "orphan.id",
+		    "\"%s\" is no orphan's id: it is the long number that kiln orphans shows first", id);
+	if (source_append(
+		s, json_pack("{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", by), e) != 0)
+		return -1;
+	(void)printf("%s: is recorded as revoked\n", id);
+	return 0;
 }
 
 int cmd_orphans(int argc, char **argv)

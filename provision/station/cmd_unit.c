@@ -49,6 +49,11 @@ static int run(int argc, char **argv, const char *event, const char *done)
 	}
 	if (optind + 1 != argc || d.reason == NULL || d.by == NULL || d.source.config_path == NULL)
 		return cli_usage(argv[0]);
+	if (d.reason[0] == '\0' || d.by[0] == '\0') {
+		(void)fprintf(stderr, "kiln %s: --reason and --by are for the auditor: they can not be empty\n",
+		    argv[0]);
+		return EXIT_USAGE;
+	}
 	d.serial = argv[optind];
 	rc = decide(&d, &e);
 	source_close(&d.source);

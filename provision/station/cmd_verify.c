@@ -48,6 +48,7 @@ static int read_position(struct check *c, struct err *e)
 
 	if (station_position_file(c->source.config, &path, e) != 0)
 		return -1;
+	c->options.signer_station = c->source.config->station;
 	if (access((const char *)path.data, F_OK) != 0)
 		return 0;
 	if (file_read((const char *)path.data, 4096, &text, e) != 0 ||
@@ -55,7 +56,6 @@ static int read_position(struct check *c, struct err *e)
 	    json_get_int(c->position, "seq", &c->options.signer_seq, ERR_RECORDS, e) != 0 ||
 	    json_get_str(c->position, "head", &c->options.signer_head, ERR_RECORDS, e) != 0)
 		return -1;
-	c->options.signer_station = c->source.config->station;
 	return 0;
 }
 

@@ -59,7 +59,8 @@ static int read_field(struct cursor *c, char ret[static FIELD_MAX + 1], struct e
 			if (len >= FIELD_MAX)
 				return wrong(c, start, e, "a field is too long");
 			if (*c->at == '"' || *c->at < 0x20 || *c->at == 0x7f)
-				return wrong(c, c->at, e, "a character that a field can not hold");
+				return wrong(c, c->at, e,
+				    "a character that a field can not hold; save the list as plain text, UTF-8 without BOM");
 			ret[len++] = *c->at;
 		}
 	}
@@ -95,7 +96,9 @@ static int read_header(struct cursor *c, int columns[COLUMNS_MAX], int *ret_coun
 		while (which < COLUMNS_MAX && strcmp(field, column_names[which]) != 0)
 			which++;
 		if (which == COLUMNS_MAX || seen[which])
-			return wrong(c, start, e, "the first line names the columns, each once: serial,label,model");
+			return wrong(c, start, e,
+			    "the first line names the columns, each once, in small letters, with commas between:"
+			    " serial,label,model");
 		seen[which] = true;
 		columns[count++] = which;
 		if (at_line_end(c))

@@ -26,6 +26,7 @@ struct pool {
 	struct event_base *loop;
 	struct pool_config config;
 	struct member *members;
+	size_t started; /* of members: one after the other, modules do not like to be started at once */
 	struct question *first, **last;
 	size_t waiting;
 	struct event *refuse; /* deferred refusal of what is queued */
@@ -115,18 +116,28 @@ static void on_refuse(evutil_socket_t fd, short what, void *context)
 		finish(take(p), NULL, &why);
 }
 
+static void start_next(struct pool *p)
+{
+	if (p->started < p->config.children)
+		start_member(&p->members[p->started++]);
+}
+
 static void on_ready(void *context, const json_t *answer)
 {
 	struct member *m = context;
 
 	(void)answer;
 	m->ready = true;
+	start_next(m->pool);
 	dispatch(m->pool);
 }
 
-/* A person must act (wrong PIN, another build): trying again can only do harm. */
+/* A person must act (wrong PIN, another build): trying again can only do harm. A token that is not
+ * there, or not ready, has had no PIN tried on it. */
 static bool is_final(const struct err *why)
 {
+	if (err_is(why, "hsm.operator.token") || err_is(why, "hsm.operator.no-pin"))
+		return false;
 	return strncmp(why->code, "hsm.operator", strlen("hsm.operator")) == 0 ||
 	    strncmp(why->code, "hsm.fatal", strlen("hsm.fatal")) == 0 || why->domain == ERR_CONFIG;
 }
@@ -149,6 +160,8 @@ static void on_ended(void *context, const struct err *why)
 	m->ready = false;
 	m->pool->config.ended(m->pool->config.context, m->pool->config.program, why);
 	plan_restart(m, why);
+	if (!is_final(why))
+		start_next(m->pool);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *context)
@@ -194,8 +207,7 @@ int pool_start(
 		if (m->restart == NULL)
 			return err_nomem(e);
 	}
-	for (size_t i = 0; i < config->children; i++)
-		start_member(&p->members[i]);
+	start_next(p);
 	*ret = steal(&p);
 	return 0;
 }

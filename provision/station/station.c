@@ -142,39 +142,44 @@ static void on_child_ended(void *context, const char *program, const struct err 
 	    "detail", "program", program, "error", json_from_err(why)));
 }
 
-static void on_signer_checked(void *context, const json_t *answer, const struct err *e)
+static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
 {
 	struct station *s = context;
 
 	s->hooks.ready(s->hooks.context, answer != NULL ? NULL : e);
 }
 
-/* The CA answered; now the HSM: before any key is made, all that a unit needs has answered. */
-static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
+static int start_enrollers(struct station *s, struct err *e)
+{
+	const struct pool_config enrollers = { "kiln-enroller", ERR_CA, (size_t)s->config->ca_processes,
+		ENROLLER_OPEN_MS, make_enroller_open, on_child_ended, s };
+
+	if (pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
+		return -1;
+	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked, s, e);
+}
+
+/* The HSM answered; now the CA: before any key is made, all that a unit needs has answered. Not both at
+ * once: SoftHSM can not read its tokens while another process's login writes them. */
+static void on_signer_checked(void *context, const json_t *answer, const struct err *e)
 {
 	struct station *s = context;
 	struct err why = { 0 };
 
-	if (answer == NULL) {
+	if (answer == NULL)
 		s->hooks.ready(s->hooks.context, e);
-		return;
-	}
-	if (pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked, s,
-		&why) != 0)
+	else if (start_enrollers(s, &why) != 0)
 		s->hooks.ready(s->hooks.context, &why);
 }
 
 static int start_children(struct station *s, struct err *e)
 {
-	const struct pool_config enrollers = { "kiln-enroller", ERR_CA, (size_t)s->config->ca_processes,
-		ENROLLER_OPEN_MS, make_enroller_open, on_child_ended, s };
 	const struct pool_config signer = { "kiln-signer", ERR_HSM, 1, SIGNER_OPEN_MS, make_signer_open,
 		on_child_ended, s };
 
-	if (pool_start(&s->signer, s->loop, &signer, e) != 0 ||
-	    pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
+	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;
-	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked, s, e);
+	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked, s, e);
 }
 
 /* Makes durable what every event refers to: the profile, the order, and that we started. */

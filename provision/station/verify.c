@@ -37,6 +37,7 @@ struct audit {
 	size_t profile_count;
 	int64_t certificates, attestations, proofs;
 	bool signer_met; /* the event that the signer remembers is there */
+	bool signer_used; /* its station's chain holds attestations */
 };
 
 static int violation(const struct passage *p, struct err *e, const char *code, const char *what)
@@ -285,6 +286,8 @@ static int check_attestation(struct audit *a, struct passage *p, const json_t *e
 		return -1;
 	p->attested = true;
 	a->attestations++;
+	if (a->options->signer_station != NULL && strcmp(p->station, a->options->signer_station) == 0)
+		a->signer_used = true;
 	return 0;
 }
 
@@ -385,6 +388,26 @@ static void audit_free(struct audit *a)
 }
 OWNED_STRUCT(audit, audit_free)
 
+/* The chain alone does not show that its end is missing; what the signer remembers does. */
+static int compare_with_signer(const struct audit *a, struct err *e)
+{
+	const struct verify_options *o = a->options;
+
+	if (o->signer_station == NULL || a->signer_met)
+		return 0;
+	if (o->signer_seq == 0 && !a->signer_used)
+		return 0;
+	if (o->signer_seq == 0)
+		return err_set(e, ERR_RECORDS, "verify.position",
+		    "these records hold attestations of station %s, whose signer remembers none: its position file is "
+		    "gone",
+		    o->signer_station);
+	return err_set(e, ERR_RECORDS, "verify.truncated",
+	    "the signer attested event %s/%lld, which is not in these records: their end is missing, or they are an "
+	    "old copy",
+	    o->signer_station, (long long)o->signer_seq);
+}
+
 int verify_records(
     struct records *r, const struct verify_options *options, json_t **ret, struct err *e)
 {
@@ -393,11 +416,8 @@ int verify_records(
 
 	if (records_verify(r, &counts, e) != 0 || records_events(r, NULL, 0, take, &a, e) != 0)
 		return -1;
-	if (options->signer_station != NULL && !a.signer_met)
-		return err_set(e, ERR_RECORDS, "verify.truncated",
-		    "the signer attested event %s/%lld, which is not in these records: their end is missing, or they "
-		    "are an old copy",
-		    options->signer_station, (long long)options->signer_seq);
+	if (compare_with_signer(&a, e) != 0)
+		return -1;
 	if (json_set_int(counts, "checked_certificates", a.certificates, e) != 0 ||
 	    json_set_int(counts, "checked_proofs", a.proofs, e) != 0 ||
 	    json_set_int(counts, "checked_attestations", a.attestations, e) != 0)

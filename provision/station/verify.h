@@ -10,8 +10,8 @@
 
 struct verify_options {
 	X509_STACK *trust;   /* what attestations end in */
-	/* How far the signer remembers to have attested a station's chain: an event that must be there.
-	 * NULL: not known (no configuration). */
+	/* How far the signer remembers to have attested a station's chain: an event that must be there
+	 * (seq 0: it remembers nothing). NULL: not known (no configuration). */
 	const char *signer_station, *signer_head;
 	int64_t signer_seq;
 	bool accept_test_ca; /* certificates of a throw-away CA are not a violation */

@@ -100,6 +100,10 @@ static void test_lines_belong_to_steps(void **state)
 		{ "sh -c 'openssl dgst -sha256 -sign keys/device.pem -out "
 		  "'\\''.kiln/signature'\\'''",
 		    STEP_PROVE },
+		{ "sh -c 'pkcs11-tool $TOKEN --keypairgen --usage-sign --label kiln'",
+		    STEP_KEYGEN },
+		{ "sh -c 'certtool --generate-request --template .kiln/template'", STEP_REQUEST },
+		{ "sh -c 'pkcs11-tool $TOKEN --sign --mechanism ECDSA'", STEP_PROVE },
 		{ "", STEP_COUNT },
 	};
 

@@ -61,6 +61,7 @@ class Batch:
 
     def __init__(self, world, *arguments, swap=True, config=None):
         self.world, self.swap = world, swap
+        world.batches.append(self)
         self.events, self.units = [], []
         self.seen = threading.Condition()
         self.process = subprocess.Popen(
@@ -137,7 +138,7 @@ class World:
                  production=False, edit_profile=None):
         self.folder = tempfile.mkdtemp(prefix="kiln-station-")
         self.environment = dict(os.environ)
-        self.programs = []
+        self.programs, self.batches = [], []
         self.options = dict(devices=devices, slots=slots, family=family, variant=variant, faults=faults,
                             keygen_ms=keygen_ms)
         try:
@@ -268,6 +269,10 @@ class World:
             return []
 
     def close(self):
+        for batch in self.batches:
+            if batch.process.poll() is None:
+                batch.process.kill()
+                batch.process.wait()
         for program in self.programs:
             program.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from slot_kit import SOURCE, Authority, Refused, Slot, Twin, b64, openssl, unb64
 
 FOLDER = os.path.join(SOURCE, "profiles/linux-shell")
 TPM2 = os.path.join(FOLDER, "tpm2.yaml")
+PKCS11 = os.path.join(FOLDER, "pkcs11.yaml")
 DEVICES = 4
 
 
@@ -22,6 +23,13 @@ def missing():
     lacks = [name for name in ("swtpm", "openssl", "bash") if shutil.which(name) is None]
     if not glob.glob("/usr/lib/*/ossl-modules/tpm2.so"):
         lacks.append("tpm2-openssl")
+    return lacks
+
+
+def token_missing():
+    lacks = [name for name in ("pkcs11-tool", "certtool") if shutil.which(name) is None]
+    if not glob.glob("/usr/lib/softhsm/libsofthsm2.so") + glob.glob("/usr/lib/*/softhsm/libsofthsm2.so"):
+        lacks.append("softhsm2")
     return lacks
 
 
@@ -35,6 +43,14 @@ def processes_in(folder):
         except OSError:
             pass
     return found
+
+
+def left_in(folder):
+    """The same, when those that are ending have had their time."""
+    left, end = processes_in(folder), time.monotonic() + 30
+    while left and time.monotonic() < end:
+        left = processes_in(folder)
+    return left
 
 
 class Passage:
@@ -160,7 +176,7 @@ class TestTpm(Base):
         first.slot.close()
         twin.channel.ask("unplug", slot=1)
         self.assertFalse(os.path.exists(twin.ports[0]))
-        self.assertEqual(processes_in(twin.dir), [])
+        self.assertEqual(left_in(twin.dir), [])
         twin.channel.ask("plug", slot=1, serial="IG20000001")
         second = self.passage(twin.ports[0])
         self.assertTrue(second.identify()["key_present"])
@@ -196,6 +212,150 @@ class TestTpm(Base):
         self.assertFalse(verifies(first.leaf, preimage, signature))
 
 
+@unittest.skipIf(token_missing(), "no " + ", ".join(token_missing()))
+class TestToken(Base):
+    def start(self, *arguments):
+        twin = self.twin("--variant", "pkcs11", *arguments)
+        self.folder = twin.folder("IG20000001")
+        return twin, self.passage(twin.ports[0], profile=PKCS11)
+
+    def again(self, twin):
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return self.passage(twin.ports[0], profile=PKCS11)
+            except Refused:
+                if time.monotonic() > end:
+                    raise
+
+    def keys(self, kind):
+        """The identifiers of the token's objects, asked of the token itself."""
+        with open(os.path.join(self.folder, "token/pin"), encoding="ascii") as file:
+            pin = file.read().strip()
+        module = (glob.glob("/usr/lib/softhsm/libsofthsm2.so") + glob.glob("/usr/lib/*/softhsm/libsofthsm2.so"))[0]
+        environment = dict(os.environ, PIN=pin, SOFTHSM2_CONF=os.path.join(self.folder, "token/softhsm2.conf"))
+        done = subprocess.run(["pkcs11-tool", "--module", module, "--token-label", "device", "--login", "--pin",
+                               "env:PIN", "--list-objects", "--type", kind], env=environment, capture_output=True,
+                              text=True, check=True)
+        if kind == "privkey":
+            self.assertEqual(done.stdout.count("never extractable, local"), done.stdout.count("Private Key Object"))
+        return [line.split()[1] for line in done.stdout.splitlines() if line.strip().startswith("ID:")]
+
+    def named(self):
+        with open(os.path.join(self.folder, "keys/device.id"), encoding="ascii") as file:
+            return file.read().strip()
+
+    def test_a_passage(self):
+        _, passage = self.start()
+        _, preimage, signature = passage.run()
+        self.assertFalse(passage.identity["key_present"])
+        self.assertTrue(verifies(passage.leaf, preimage, signature))
+        self.assertEqual(self.keys("privkey"), [self.named()])
+        self.assertEqual(os.listdir(os.path.join(self.folder, "keys")), ["device.id"])
+
+    def test_the_request_says_what_the_profile_says(self):
+        _, passage = self.start()
+        passage.identify()
+        passage.make_key()
+        text = openssl("req", "-inform", "DER", "-verify", "-noout", "-text", "-nameopt", "oneline,show_type",
+                       stdin=passage.request()).decode()
+        self.assertIn("Subject: O = PRINTABLESTRING:Example Medical, CN = PRINTABLESTRING:IG2-E IG20000001, "
+                      "serialNumber = PRINTABLESTRING:IG20000001", text)
+        self.assertIn("URI:urn:dev:org:32473-IG20000001", text)
+
+    def test_a_key_is_replaced_and_the_old_one_is_gone(self):
+        _, passage = self.start()
+        passage.run()
+        first, leaf = self.named(), passage.leaf
+        passage.make_key(replace=True)
+        passage.request()
+        passage.install()
+        _, preimage, signature = passage.prove()
+        self.assertNotEqual(self.named(), first)
+        self.assertEqual((self.keys("privkey"), self.keys("pubkey")), ([self.named()], [self.named()]))
+        self.assertTrue(verifies(passage.leaf, preimage, signature))
+        self.assertFalse(verifies(leaf, preimage, signature))
+
+    def test_a_key_that_got_no_name_is_none_and_goes(self):
+        _, passage = self.start()
+        passage.identify()
+        passage.make_key()
+        os.unlink(os.path.join(self.folder, "keys/device.id"))
+        lost = self.keys("privkey")
+        self.assertFalse(passage.identify()["key_present"])
+        passage.make_key()
+        self.assertEqual(self.keys("privkey"), [self.named()])
+        self.assertNotIn(self.named(), lost)
+
+    def test_a_keygen_that_was_interrupted_is_made_again(self):
+        twin, passage = self.start("--fault", "reset:keygen")
+        with self.assertRaises(Refused):
+            passage.run()
+        passage.slot.close()
+        passage = self.again(twin)
+        passage.identify()
+        passage.make_key(replace=True)
+        passage.request()
+        passage.install()
+        _, preimage, signature = passage.prove()
+        self.assertTrue(verifies(passage.leaf, preimage, signature))
+        self.assertEqual(self.keys("privkey"), [self.named()])
+
+    def test_a_key_survives_the_devices_power(self):
+        twin, first = self.start()
+        first.run()
+        first.slot.close()
+        twin.channel.ask("unplug", slot=1)
+        twin.channel.ask("plug", slot=1, serial="IG20000001")
+        second = self.again(twin)
+        self.assertTrue(second.identify()["key_present"])
+        _, preimage, signature = second.prove()
+        self.assertTrue(verifies(first.leaf, preimage, signature))
+
+    def test_without_a_pin_there_is_no_way_in(self):
+        twin, passage = self.start()
+        passage.identify()
+        passage.slot.close()
+        os.unlink(os.path.join(self.folder, "token/pin"))
+        passage = self.again(twin)
+        with self.assertRaises(Refused) as refused:
+            passage.identify()
+        self.assertEqual(refused.exception.code, "shell.setup")
+
+    def test_another_key_and_another_nonce_do_not_pass(self):
+        for fault in ("wrong-key", "wrong-nonce"):
+            _, passage = self.start("--fault", fault)
+            _, preimage, signature = passage.run()
+            self.assertFalse(verifies(passage.leaf, preimage, signature), fault)
+
+    def refuses(self, step, said):
+        _, passage = self.start("--fault", f"refuse:{step}")
+        with self.assertRaises(Refused) as refused:
+            passage.run()
+        self.assertEqual(refused.exception.code, "shell.command")
+        self.assertIn(said, str(refused.exception))
+
+    def test_a_token_that_makes_no_key(self):
+        self.refuses("keygen", "CKR_DEVICE_ERROR")
+
+    def test_a_token_that_signs_no_request(self):
+        self.refuses("request", "PKCS #11 error")
+
+    def test_a_token_that_signs_no_proof(self):
+        self.refuses("prove", "locked")
+
+    def test_flaws_of_a_request_are_in_it(self):
+        for fault, want in (("other-csr-subject", b"somebody else"), ("bad-csr-signature", None)):
+            _, passage = self.start("--fault", fault)
+            passage.identify()
+            passage.make_key()
+            csr = passage.request()
+            done = subprocess.run(["openssl", "req", "-inform", "DER", "-verify", "-noout"], input=csr,
+                                  capture_output=True)
+            self.assertEqual(b"verify OK" in done.stdout + done.stderr, want is not None)
+            self.assertIn(want or b"IG20000001", csr)
+
+
 class TestTwin(Base):
     def test_it_leaves_no_process_behind(self):
         twin = Twin("linux-shell", "IG2-E", "IG20000001", devices=3, slots=3)
@@ -205,9 +365,7 @@ class TestTwin(Base):
             passage.slot.close()
         self.assertGreaterEqual(len(processes_in(twin.dir)), 6)
         twin.channel.close()
-        left, end = processes_in(twin.dir), time.monotonic() + 30
-        while left and time.monotonic() < end:
-            left = processes_in(twin.dir)
+        left = left_in(twin.dir)
         shutil.rmtree(twin.dir)
         self.assertEqual(left, [])
 
@@ -217,9 +375,7 @@ class TestTwin(Base):
         passage.identify()
         twin.channel.process.kill()
         twin.channel.close()
-        left, end = processes_in(twin.dir), time.monotonic() + 30
-        while left and time.monotonic() < end:
-            left = processes_in(twin.dir)
+        left = left_in(twin.dir)
         shutil.rmtree(twin.dir)
         self.assertEqual(left, [])
 

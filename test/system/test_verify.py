@@ -155,6 +155,15 @@ class Verify(unittest.TestCase):
         self.assertEqual(code, 0, line)
 
 
+    def test_a_signer_that_has_forgotten_is_found(self):
+        with World(devices=1, slots=1) as world:
+            self.assertEqual(world.run("--count", 1)[0], PASSED)
+            check_promises(self, world)
+            os.unlink(world.path("state/signer-position.json"))
+            code, line = world.verify()
+            self.assertEqual((code, line["violation"]["code"]), (1, "verify.position"), line)
+
+
 class Evidence(unittest.TestCase):
     def test_stock_tools_read_and_verify_it(self):
         with World(devices=1, slots=1) as world:

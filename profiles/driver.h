@@ -54,7 +54,8 @@ struct driver {
 	int (*keygen)(struct device *d, const struct key_spec *spec, struct err *e);
 
 	/* PKCS#10 over the device's key, original bytes. */
-	int (*request)(struct device *d, const struct subject *subject, struct buf *ret_csr, struct err *e);
+	int (*request)(struct device *d, const struct subject *subject, struct buf *ret_csr,
+	    struct err *e);
 
 	/* Stores an object (its form: enum object). */
 	int (*install)(struct device *d, enum object object, const struct buf *ders, struct err *e);
@@ -62,7 +63,8 @@ struct driver {
 	int (*readback)(struct device *d, enum object object, struct stored *ret, struct err *e);
 
 	/* A signature by the device's key over the nonce and its certificate. */
-	int (*prove)(struct device *d, const uint8_t nonce[static 32], struct proof *ret, struct err *e);
+	int (*prove)(struct device *d, const uint8_t nonce[static 32], struct proof *ret,
+	    struct err *e);
 
 	/* Irreversible end of manufacturing; NULL where the family has none. */
 	int (*seal)(struct device *d, struct err *e);

@@ -10,8 +10,8 @@
 
 /* What the device signed, as raw evidence: kept, so that anyone can check again. */
 struct proof {
-	char scheme[32];     /* the family's name for the layout of preimage: "spdm-challenge" */
-	struct buf preimage; /* what was signed, before the family's own hashing */
+	char scheme[32];      /* the family's name for the layout of preimage: "spdm-challenge" */
+	struct buf preimage;  /* what was signed, before the family's own hashing */
 	struct buf signature; /* as the device gave it */
 };
 void proof_free(struct proof *p);
@@ -19,11 +19,11 @@ OWNED_STRUCT(proof, proof_free)
 
 /* What a proof says, once its layout is understood. Nothing here is verified yet. */
 struct proof_claims {
-	uint8_t nonce[32];             /* the station's, as found in the preimage */
+	uint8_t nonce[32];               /* the station's, as found in the preimage */
 	uint8_t leaf_sha256[SHA256_LEN]; /* of the certificate that the device says it proves */
-	struct buf message;            /* the bytes the signature is over */
-	struct buf signature;          /* as OpenSSL verifies it: ECDSA DER, RSA octets */
-	char digest[16];               /* OpenSSL digest name for the signature: "SHA256" */
+	struct buf message;              /* the bytes the signature is over */
+	struct buf signature;            /* as OpenSSL verifies it: ECDSA DER, RSA octets */
+	char digest[16];                 /* OpenSSL digest name for the signature: "SHA256" */
 };
 void proof_claims_free(struct proof_claims *c);
 OWNED_STRUCT(proof_claims, proof_claims_free)
@@ -40,11 +40,12 @@ struct family {
 	const char *name;
 
 	/* Capabilities: data, not code. */
-	bool keygen;              /* makes a key on demand; else it made one before (policy reuse only) */
-	bool seals;               /* knows `seal` */
-	bool anchors;             /* stores trust anchors */
-	bool identity_before_key; /* some way of `identify` needs no key; check_options has the rest */
-	unsigned objects;         /* bit per enum object it can store */
+	bool keygen;  /* makes a key on demand; else it made one before (policy reuse only) */
+	bool seals;   /* knows `seal` */
+	bool anchors; /* stores trust anchors */
+	bool
+	    identity_before_key; /* some way of `identify` needs no key; check_options has the rest */
+	unsigned objects;        /* bit per enum object it can store */
 
 	/*
 	 * The profile's section of this family (may be NULL) and what it asks of the family are sound.
@@ -53,8 +54,8 @@ struct family {
 	int (*check_options)(const struct profile *p, struct err *e);
 
 	/* Pure, no I/O, fuzzed: finds nonce and certificate in the preimage. DEVICE "proof.*". */
-	int (*check_proof)(
-	    const struct profile *p, const struct proof *proof, struct proof_claims *ret, struct err *e);
+	int (*check_proof)(const struct profile *p, const struct proof *proof,
+	    struct proof_claims *ret, struct err *e);
 };
 
 /* The family of that name, or NULL. */

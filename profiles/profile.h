@@ -30,7 +30,7 @@ struct identity {
 	char lifecycle[IDENTITY_MAX + 1]; /* the family's word: "manufacturing", "sealed" */
 	char uuid[37];                    /* 8-4-4-4-12 hex, where the family has one */
 	bool key_present;                 /* there is a device key already */
-	struct buf evidence;              /* the family's raw firmware evidence (measurements), or empty */
+	struct buf evidence; /* the family's raw firmware evidence (measurements), or empty */
 };
 void identity_free(struct identity *i);
 OWNED_STRUCT(identity, identity_free)
@@ -95,17 +95,19 @@ struct profile {
 
 	const char *product;
 	const char *version;
-	const char *driver; /* a family's name */
-	int64_t baud;       /* link default, overridden by the slot's address */
+	const char *driver;              /* a family's name */
+	int64_t baud;                    /* link default, overridden by the slot's address */
 	const struct yaml_node *options; /* the map under the family's name, or NULL */
-	const char *secret_file;         /* password, PIN or management key for the device, or NULL */
+	const char *secret_file; /* password, PIN or management key for the device, or NULL */
 
-	const char *model_example; /* match their patterns; the serial ends in digits that count up */
+	const char
+	    *model_example; /* match their patterns; the serial ends in digits that count up */
 	const char *serial_example;
 	const char *model_pattern; /* POSIX extended regular expressions, matched whole */
 	const char *serial_pattern;
-	const char *firmware_pattern;  /* NULL: any */
-	const char *lifecycle_pattern; /* NULL: any; what identify must see before anything is made */
+	const char *firmware_pattern; /* NULL: any */
+	const char
+	    *lifecycle_pattern; /* NULL: any; what identify must see before anything is made */
 
 	const char *key_algorithm; /* "EC:P-256", "EC:P-384", "RSA:3072", "ED25519" */
 	enum existing_key existing_key;
@@ -119,14 +121,15 @@ struct profile {
 	/* Certificate rules (the lint). Lists end with NULL. */
 	const char *key_usage[PROFILE_LIST_MAX]; /* OpenSSL names: digitalSignature */
 	bool key_usage_critical;
-	const char *extended_key_usage[PROFILE_LIST_MAX]; /* OpenSSL short names or OIDs; exact set */
-	const char *policies[PROFILE_LIST_MAX];           /* OIDs; exact set */
-	const char *signatures[PROFILE_LIST_MAX];         /* allowed: "ecdsa-with-SHA256" */
-	const char *extra_extensions[PROFILE_LIST_MAX];   /* OIDs allowed beyond those named here */
-	int64_t min_days, max_days; /* notAfter - notBefore */
-	bool no_expiry;             /* 99991231235959Z is the one accepted notAfter (RFC 5280 4.1.2.5) */
-	bool outlives_issuer;       /* notAfter may be later than the issuer's */
-	int64_t clock_skew_s;       /* how far notBefore may lie in the future */
+	const char
+	    *extended_key_usage[PROFILE_LIST_MAX];      /* OpenSSL short names or OIDs; exact set */
+	const char *policies[PROFILE_LIST_MAX];         /* OIDs; exact set */
+	const char *signatures[PROFILE_LIST_MAX];       /* allowed: "ecdsa-with-SHA256" */
+	const char *extra_extensions[PROFILE_LIST_MAX]; /* OIDs allowed beyond those named here */
+	int64_t min_days, max_days;                     /* notAfter - notBefore */
+	bool no_expiry;       /* 99991231235959Z is the one accepted notAfter (RFC 5280 4.1.2.5) */
+	bool outlives_issuer; /* notAfter may be later than the issuer's */
+	int64_t clock_skew_s; /* how far notBefore may lie in the future */
 	enum presence basic_constraints, subject_key_id, authority_key_id;
 	enum presence aia, crl_distribution_points, mud_url;
 	int64_t min_serial_bits; /* length of the serial number */
@@ -146,14 +149,14 @@ struct profile {
  * Reads text into *ret: all rules of the loader except the files it names. Errors: CONFIG "yaml",
  * "profile", each beginning with name:line:col.
  */
-must_check int profile_parse(
-    struct profile **ret, const char *name, const char *text, size_t len, struct err *e);
+must_check int profile_parse(struct profile **ret, const char *name, const char *text, size_t len,
+    struct err *e);
 /* profile_parse on a file, and the anchor files beside it with their digests compared. */
 must_check int profile_load(struct profile **ret, const char *path, struct err *e);
 /* All anchors of a profile as one JSON text for the records, and back (digests compared). */
 must_check int profile_export_anchors(const struct profile *p, struct buf *ret, struct err *e);
-must_check int profile_import_anchors(
-    struct profile *p, const char *text, size_t len, struct err *e);
+must_check int profile_import_anchors(struct profile *p, const char *text, size_t len,
+    struct err *e);
 void profile_free(struct profile *p);
 OWNED_PTR(profile, profile_free)
 

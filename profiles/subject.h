@@ -23,13 +23,14 @@ struct subject {
 	struct subject_san sans[PROFILE_SANS_MAX];
 	size_t san_count;
 	bool san_critical;
-	struct buf name; /* DER Name (RFC 5280 4.1.2.4), RDNs and string types as the profile says */
-	struct buf san;  /* DER GeneralNames (4.2.1.6); empty where there are none */
+	struct buf
+	    name;       /* DER Name (RFC 5280 4.1.2.4), RDNs and string types as the profile says */
+	struct buf san; /* DER GeneralNames (4.2.1.6); empty where there are none */
 };
 
 /* Errors: CONFIG "subject" (a value that its string type can not hold, an empty or unknown field). */
-must_check int subject_render(
-    struct subject *ret, const struct profile *p, const struct identity *i, struct err *e);
+must_check int subject_render(struct subject *ret, const struct profile *p,
+    const struct identity *i, struct err *e);
 void subject_free(struct subject *s);
 OWNED_STRUCT(subject, subject_free)
 
@@ -37,7 +38,7 @@ OWNED_STRUCT(subject, subject_free)
 must_check int subject_text(const struct subject *s, struct buf *ret, struct err *e);
 
 /* HardwareModuleName (RFC 4108 5) as DER: SEQUENCE { hwType, hwSerialNum OCTET STRING }. */
-must_check int subject_hardware_module(
-    const char *hw_type, const char *serial, struct buf *ret, struct err *e);
+must_check int subject_hardware_module(const char *hw_type, const char *serial, struct buf *ret,
+    struct err *e);
 
 #endif

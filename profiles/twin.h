@@ -16,12 +16,14 @@
 struct twin_config {
 	const char *serial;
 	const char *model;
-	const char *folder;  /* the device's flash: its own folder, exists; state survives unplugging */
+	const char
+	    *folder; /* the device's flash: its own folder, exists; state survives unplugging */
 	const char *variant; /* the family's own choice ("1.2", "1.3", "tpm2"), or NULL */
-	const char *fault;   /* what goes wrong ("drop", "wrong-key", ...), or NULL; see twin_faults */
-	int64_t keygen_ms;   /* how long making a key takes */
-	int64_t baud;        /* paces what the device sends and receives; 0: unpaced */
-	uint64_t seed;       /* of every random choice but keys and nonces */
+	const char
+	    *fault; /* what goes wrong ("drop", "wrong-key", ...), or NULL; see twin_faults */
+	int64_t keygen_ms; /* how long making a key takes */
+	int64_t baud;      /* paces what the device sends and receives; 0: unpaced */
+	uint64_t seed;     /* of every random choice but keys and nonces */
 };
 
 /*

@@ -24,7 +24,8 @@ void testing_err(int rc, const struct err *e, const char *code, const char *file
 	if (rc != -1)
 		print_error("%s:%d: accepted, %s expected\n", file, line, code);
 	else
-		print_error("%s:%d: %s expected, got %s: %s\n", file, line, code, e->code, e->message);
+		print_error("%s:%d: %s expected, got %s: %s\n", file, line, code, e->code,
+		    e->message);
 	_fail(file, line);
 }
 
@@ -112,6 +113,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 void testing_folder_remove(char *path)
 {
-	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* what stays is in the temporary folder */
+	(void)nftw(path, remove_one, 16,
+	    FTW_DEPTH | FTW_PHYS); /* what stays is in the temporary folder */
 	free(path);
 }

@@ -27,7 +27,8 @@ struct transport_ops {
 	    struct err *e);
 
 	/* Writes all of len bytes. Errors as read; after one it is unknown how much was written. */
-	int (*write)(struct transport *t, const void *data, size_t len, int64_t deadline, struct err *e);
+	int (*write)(struct transport *t, const void *data, size_t len, int64_t deadline,
+	    struct err *e);
 
 	/* Drops what has arrived and was not read. Never blocks. */
 	void (*flush)(struct transport *t);
@@ -45,10 +46,10 @@ extern const struct transport_ops serial_transport;
 /* Opens with the implementation that the address's scheme names. */
 must_check int transport_open(struct transport **ret, const char *address, struct err *e);
 /* Short for t->ops->...; close takes NULL. */
-must_check int transport_read(
-    struct transport *t, void *data, size_t len, size_t *ret_got, int64_t deadline, struct err *e);
-must_check int transport_write(
-    struct transport *t, const void *data, size_t len, int64_t deadline, struct err *e);
+must_check int transport_read(struct transport *t, void *data, size_t len, size_t *ret_got,
+    int64_t deadline, struct err *e);
+must_check int transport_write(struct transport *t, const void *data, size_t len, int64_t deadline,
+    struct err *e);
 void transport_flush(struct transport *t);
 void transport_close(struct transport *t);
 OWNED_PTR(transport, transport_close)

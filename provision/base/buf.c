@@ -66,7 +66,8 @@ int buf_add_u16le(struct buf *b, uint16_t v, struct err *e)
 
 int buf_add_u32le(struct buf *b, uint32_t v, struct err *e)
 {
-	const uint8_t le[] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24) };
+	const uint8_t le[] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),
+		(uint8_t)(v >> 24) };
 
 	return buf_add(b, le, sizeof(le), e);
 }
@@ -213,8 +214,8 @@ static bool base64_is_strict(const char *text, size_t len)
 	return true;
 }
 
-int base64_decode(
-    const char *text, size_t len, struct buf *ret, enum err_domain domain, struct err *e)
+int base64_decode(const char *text, size_t len, struct buf *ret, enum err_domain domain,
+    struct err *e)
 {
 	uint8_t *room;
 	int got;

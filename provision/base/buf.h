@@ -47,8 +47,8 @@ must_check bool hex_decode(const char *hex, uint8_t *ret, size_t len);
 /* Standard base64 in one line, appended to ret. */
 must_check int base64_encode(const uint8_t *data, size_t len, struct buf *ret, struct err *e);
 /* Strict base64 (no blanks, right padding), appended to ret; domain is the one blamed. */
-must_check int base64_decode(
-    const char *text, size_t len, struct buf *ret, enum err_domain domain, struct err *e);
+must_check int base64_decode(const char *text, size_t len, struct buf *ret, enum err_domain domain,
+    struct err *e);
 
 enum { SHA256_LEN = 32 };
 /* SHA-256 over one run of bytes. It can not fail short of a broken libcrypto: then it aborts. */

@@ -24,7 +24,8 @@ static int fill(int fd, const char *path, size_t max, struct buf *ret, struct er
 			return 0;
 		ret->len += (size_t)n;
 		if (ret->len > max)
-			return err_set(e, ERR_CONFIG, "file", "%s is larger than %zu bytes", path, max);
+			return err_set(e, ERR_CONFIG, "file", "%s is larger than %zu bytes", path,
+			    max);
 	}
 }
 
@@ -121,7 +122,8 @@ int file_beside(const char *base, const char *path, struct buf *ret, struct err 
 {
 	const char *slash = strrchr(base, '/');
 
-	if (path[0] != '/' && slash != NULL && buf_add(ret, base, (size_t)(slash - base + 1), e) != 0)
+	if (path[0] != '/' && slash != NULL &&
+	    buf_add(ret, base, (size_t)(slash - base + 1), e) != 0)
 		return -1;
 	if (buf_add_str(ret, path, e) != 0)
 		return -1;

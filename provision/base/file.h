@@ -9,8 +9,8 @@
 /* Reads a file of at most max bytes into ret (replacing its content). Domain CONFIG, code "file". */
 must_check int file_read(const char *path, size_t max, struct buf *ret, struct err *e);
 /* Writes path.new, syncs it, renames it over path and syncs the folder. */
-must_check int file_write(
-    const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+must_check int file_write(const char *path, const void *data, size_t len, mode_t mode,
+    struct err *e);
 /* Makes the folder and those above it. One that exists is fine. */
 must_check int file_mkdir(const char *path, mode_t mode, struct err *e);
 /* path if absolute, else folder-of(base)/path, appended to ret as text. */

@@ -45,7 +45,8 @@ int json_parse(const char *text, size_t len, json_t **ret, enum err_domain domai
 	json_error_t why;
 
 	if (depth(text, len) > JSON_DEPTH_MAX)
-		return err_set(e, domain, "json", "JSON nests deeper than %d levels", JSON_DEPTH_MAX);
+		return err_set(e, domain, "json", "JSON nests deeper than %d levels",
+		    JSON_DEPTH_MAX);
 	value = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (value == NULL)
 		return refuse(&why, domain, e);
@@ -60,8 +61,8 @@ static int wrong(const char *key, const char *want, enum err_domain domain, stru
 	return err_set(e, domain, "json", "member \"%s\" is missing or is not %s", key, want);
 }
 
-int json_get_str(
-    const json_t *object, const char *key, const char **ret, enum err_domain domain, struct err *e)
+int json_get_str(const json_t *object, const char *key, const char **ret, enum err_domain domain,
+    struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
 
@@ -71,8 +72,8 @@ int json_get_str(
 	return 0;
 }
 
-int json_get_int(
-    const json_t *object, const char *key, int64_t *ret, enum err_domain domain, struct err *e)
+int json_get_int(const json_t *object, const char *key, int64_t *ret, enum err_domain domain,
+    struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
 
@@ -82,8 +83,8 @@ int json_get_int(
 	return 0;
 }
 
-int json_get_bool(
-    const json_t *object, const char *key, bool *ret, enum err_domain domain, struct err *e)
+int json_get_bool(const json_t *object, const char *key, bool *ret, enum err_domain domain,
+    struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
 
@@ -93,8 +94,8 @@ int json_get_bool(
 	return 0;
 }
 
-int json_get_object(
-    const json_t *object, const char *key, json_t **ret, enum err_domain domain, struct err *e)
+int json_get_object(const json_t *object, const char *key, json_t **ret, enum err_domain domain,
+    struct err *e)
 {
 	json_t *v = json_object_get(object, key);
 
@@ -104,8 +105,8 @@ int json_get_object(
 	return 0;
 }
 
-int json_get_bytes(
-    const json_t *object, const char *key, struct buf *ret, enum err_domain domain, struct err *e)
+int json_get_bytes(const json_t *object, const char *key, struct buf *ret, enum err_domain domain,
+    struct err *e)
 {
 	const json_t *v = json_object_get(object, key);
 
@@ -162,8 +163,7 @@ int json_set_bool(json_t *object, const char *key, bool value, struct err *e)
 	return json_set_new(object, key, json_boolean(value), e);
 }
 
-int json_set_bytes(
-    json_t *object, const char *key, const uint8_t *data, size_t len, struct err *e)
+int json_set_bytes(json_t *object, const char *key, const uint8_t *data, size_t len, struct err *e)
 {
 	AUTO_STRUCT(buf) text = { 0 };
 
@@ -199,9 +199,9 @@ int json_canonical(const json_t *value, struct buf *ret, struct err *e)
 
 json_t *json_from_err(const struct err *source)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "domain", err_domain_name(source->domain), "scope",
-	    err_scope_name(source->scope), "code", source->code, "message", source->message, "retry",
-	    source->retry);
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "domain", err_domain_name(source->domain),
+	    "scope", err_scope_name(source->scope), "code", source->code, "message",
+	    source->message, "retry", source->retry);
 }
 
 int json_to_err(const json_t *object, struct err *ret)

@@ -48,8 +48,8 @@ static int take_line(struct line *l, json_t **ret, enum err_domain domain, struc
 	return rc == 0 ? 1 : -1;
 }
 
-int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t deadline,
-    enum err_domain domain, struct err *e)
+int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t deadline, enum err_domain domain,
+    struct err *e)
 {
 	*ret_eof = false;
 	for (;;) {
@@ -70,7 +70,8 @@ int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t deadline,
 		if (n < 0 && errno != ECONNRESET)
 			return err_errno(e, domain, "line.closed", "read");
 		if (n <= 0 && l->in.len > 0)
-			return err_set(e, domain, "line.closed", "the peer went away inside a line");
+			return err_set(e, domain, "line.closed",
+			    "the peer went away inside a line");
 		if (n <= 0) {
 			*ret_eof = true;
 			return 0;
@@ -96,7 +97,8 @@ int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain d
 	if (json_canonical(object, &out, e) != 0 || buf_add_u8(&out, '\n', e) != 0)
 		return -1;
 	if (out.len > LINE_MAX_LEN)
-		return err_set(e, domain, "line.long", "a line is longer than %d bytes", LINE_MAX_LEN);
+		return err_set(e, domain, "line.long", "a line is longer than %d bytes",
+		    LINE_MAX_LEN);
 	while (done < out.len) {
 		ssize_t n = put(fd, out.data + done, out.len - done, deadline);
 

@@ -32,7 +32,7 @@ must_check int line_read(struct line *l, json_t **ret, bool *ret_eof, int64_t de
 /* Writes one object; blocks until all of it is written or the deadline has passed. With a deadline
  * (not INT64_MAX) fd is a socket. Errors: "line.timeout", "line.closed", and "line.long" before the
  * first byte is written. */
-must_check int line_write(
-    int fd, const json_t *object, int64_t deadline, enum err_domain domain, struct err *e);
+must_check int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain domain,
+    struct err *e);
 
 #endif

@@ -57,8 +57,8 @@ static int spawn(const char *path, const char *const arguments[], int channel, p
 	    (rc = posix_spawn_file_actions_adddup2(&actions, 2, 1)) == 0 &&
 	    (rc = posix_spawn_file_actions_adddup2(&actions, channel, SERVE_FD)) == 0 &&
 	    (rc = posix_spawn_file_actions_addclosefrom_np(&actions, SERVE_FD + 1)) == 0)
-		rc = posix_spawn(
-		    ret_pid, path, &actions, &attributes, (char **)(uintptr_t)argv, environ);
+		rc = posix_spawn(ret_pid, path, &actions, &attributes, (char **)(uintptr_t)argv,
+		    environ);
 	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return rc;

@@ -27,7 +27,7 @@ int secret_set(struct secret *s, const void *data, size_t len, struct err *e)
 	    mmap(NULL, sizeof(*bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bytes == MAP_FAILED)
 		return err_nomem(e);
-	(void)mlock(bytes, sizeof(*bytes));                    /* best effort, see secret.h */
+	(void)mlock(bytes, sizeof(*bytes));                  /* best effort, see secret.h */
 	(void)madvise(bytes, sizeof(*bytes), MADV_DONTDUMP); /* cores are off already */
 	if (len > 0)
 		memcpy(bytes->text, data, len);

@@ -32,7 +32,8 @@ must_check int secret_from_file(struct secret *s, const char *path, struct err *
 must_check int secret_prompt(struct secret *s, const char *question, struct err *e);
 
 /* To and from a request's member, base64; the JSON value's own copy is wiped after reading. */
-must_check int secret_to_json(const struct secret *s, json_t *object, const char *key, struct err *e);
+must_check int secret_to_json(const struct secret *s, json_t *object, const char *key,
+    struct err *e);
 must_check int secret_from_json(struct secret *s, json_t *object, const char *key, struct err *e);
 
 #endif

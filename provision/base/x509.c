@@ -21,8 +21,8 @@ int x509_parse(const uint8_t *der, size_t len, X509 **ret, enum err_domain domai
 	return 0;
 }
 
-int x509_parse_request(
-    const uint8_t *der, size_t len, X509_REQ **ret, enum err_domain domain, struct err *e)
+int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret, enum err_domain domain,
+    struct err *e)
 {
 	const uint8_t *p = der;
 	AUTO(X509_REQ) *request = NULL;
@@ -46,8 +46,8 @@ static int push(X509_STACK *list, X509 **cert, struct err *e)
 	return 0;
 }
 
-int x509_parse_list(
-    const uint8_t *der, size_t len, X509_STACK **ret, enum err_domain domain, struct err *e)
+int x509_parse_list(const uint8_t *der, size_t len, X509_STACK **ret, enum err_domain domain,
+    struct err *e)
 {
 	AUTO(X509_STACK) *list = sk_X509_new_null();
 	const uint8_t *p = der;
@@ -61,8 +61,8 @@ int x509_parse_list(
 		if (left > 0 && left <= INT32_MAX)
 			cert = d2i_X509(NULL, &p, (long)left);
 		if (cert == NULL)
-			return err_openssl(e, domain, "x509", "certificate %d of a list does not parse",
-			    sk_X509_num(list) + 1);
+			return err_openssl(e, domain, "x509",
+			    "certificate %d of a list does not parse", sk_X509_num(list) + 1);
 		if (push(list, &cert, e) != 0)
 			return -1;
 	} while ((size_t)(p - der) < len);
@@ -91,8 +91,8 @@ int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,
 			return -1;
 	}
 	if (sk_X509_num(list) == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return err_openssl(e, domain, "x509", "%s: certificate %d does not parse as PEM", name,
-		    sk_X509_num(list) + 1);
+		return err_openssl(e, domain, "x509", "%s: certificate %d does not parse as PEM",
+		    name, sk_X509_num(list) + 1);
 	ERR_clear_error();
 	*ret = steal(&list);
 	return 0;

@@ -15,7 +15,7 @@ OWNED(X509_NAME, X509_NAME_free)
 OWNED(EVP_PKEY, EVP_PKEY_free)
 OWNED(BIO, BIO_free_all)
 
-static inline void x509_stack_free(STACK_OF(X509) *s)
+static inline void x509_stack_free(STACK_OF(X509) * s)
 {
 	sk_X509_pop_free(s, X509_free);
 }
@@ -23,16 +23,16 @@ typedef STACK_OF(X509) X509_STACK;
 OWNED(X509_STACK, x509_stack_free)
 
 /* One certificate / request, DER, no trailing bytes. domain is the one blamed. */
-must_check int x509_parse(
-    const uint8_t *der, size_t len, X509 **ret, enum err_domain domain, struct err *e);
-must_check int x509_parse_request(
-    const uint8_t *der, size_t len, X509_REQ **ret, enum err_domain domain, struct err *e);
+must_check int x509_parse(const uint8_t *der, size_t len, X509 **ret, enum err_domain domain,
+    struct err *e);
+must_check int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret,
+    enum err_domain domain, struct err *e);
 /* Concatenated DER certificates, at least one, in their order. */
-must_check int x509_parse_list(
-    const uint8_t *der, size_t len, X509_STACK **ret, enum err_domain domain, struct err *e);
+must_check int x509_parse_list(const uint8_t *der, size_t len, X509_STACK **ret,
+    enum err_domain domain, struct err *e);
 /* The certificates of a PEM text, at least one. name is what errors call it. */
-must_check int x509_parse_pem(
-    const char *name, const struct buf *pem, X509_STACK **ret, enum err_domain domain, struct err *e);
+must_check int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,
+    enum err_domain domain, struct err *e);
 /* Appends the DER / PEM of one certificate. */
 must_check int x509_add_der(const X509 *cert, struct buf *ret, struct err *e);
 must_check int x509_add_pem(const X509 *cert, struct buf *ret, struct err *e);

@@ -19,8 +19,8 @@ struct yaml;
 struct yaml_node; /* borrowed from its struct yaml */
 
 /* name is what errors call the text (a path). The text is copied. */
-must_check int yaml_parse(
-    struct yaml **ret, const char *name, const char *text, size_t len, struct err *e);
+must_check int yaml_parse(struct yaml **ret, const char *name, const char *text, size_t len,
+    struct err *e);
 void yaml_free(struct yaml *y);
 OWNED_PTR(yaml, yaml_free)
 
@@ -60,8 +60,8 @@ const struct yaml_node *yaml_value_at(const struct yaml_node *map, size_t i);
 
 /* Scalars of a node. Borrowed. A quoted scalar is never a number or a bool. */
 must_check int yaml_text(const struct yaml_node *n, const char **ret, struct err *e);
-must_check int yaml_number(
-    const struct yaml_node *n, int64_t min, int64_t max, int64_t *ret, struct err *e);
+must_check int yaml_number(const struct yaml_node *n, int64_t min, int64_t max, int64_t *ret,
+    struct err *e);
 
 /* Scalars of a map. fallback NULL makes a string required; the int and bool keep *ret as it is
  * where the key is absent and not required. */
@@ -69,8 +69,8 @@ must_check int yaml_str(const struct yaml_node *map, const char *key, const char
     const char **ret, struct err *e);
 must_check int yaml_int(const struct yaml_node *map, const char *key, bool required, int64_t min,
     int64_t max, int64_t *ret, struct err *e);
-must_check int yaml_bool(
-    const struct yaml_node *map, const char *key, bool required, bool *ret, struct err *e);
+must_check int yaml_bool(const struct yaml_node *map, const char *key, bool required, bool *ret,
+    struct err *e);
 /* One of names (NULL at the end); *ret is its index. The error lists the accepted values. */
 must_check int yaml_enum(const struct yaml_node *map, const char *key, bool required,
     const char *const names[], int *ret, struct err *e);

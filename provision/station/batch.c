@@ -39,7 +39,8 @@ static enum outcome outcome_of(const json_t *event)
 	if (strcmp(text, "refused") == 0)
 		return REFUSED;
 	if (strcmp(text, "parked") == 0)
-		return strcmp(json_opt_str(event, "domain", ""), "link") == 0 ? PARKED_LINK : PARKED;
+		return strcmp(json_opt_str(event, "domain", ""), "link") == 0 ? PARKED_LINK
+									      : PARKED;
 	return FAILED;
 }
 
@@ -93,8 +94,8 @@ static bool is_admitted(const struct batch *b, const char *serial)
 static bool is_turned_away(const struct batch *b, const json_t *event)
 {
 	return b->options->count > 0 && b->admitted_count == (size_t)b->options->count &&
-	    strcmp(json_opt_str(event, "code", ""), BATCH_FULL) == 0 &&
-	    !is_admitted(b, json_opt_str(event, "serial", ""));
+	       strcmp(json_opt_str(event, "code", ""), BATCH_FULL) == 0 &&
+	       !is_admitted(b, json_opt_str(event, "serial", ""));
 }
 
 static void count_unit(struct batch *b, const json_t *event)
@@ -135,11 +136,12 @@ static int admit_listed(const struct batch *b, const struct identity *i, struct 
 	const struct list_unit *u = list_find(&b->list, i->serial);
 
 	if (u == NULL)
-		return err_set(e, ERR_OPERATOR, "list.unlisted", "serial %s is not in %s", i->serial,
-		    b->options->list);
+		return err_set(e, ERR_OPERATOR, "list.unlisted", "serial %s is not in %s",
+		    i->serial, b->options->list);
 	if (u->model[0] != '\0' && strcmp(u->model, i->model) != 0)
-		return err_set(e, ERR_OPERATOR, "list.model", "serial %s is listed as model %s and says it is %s",
-		    i->serial, u->model, i->model);
+		return err_set(e, ERR_OPERATOR, "list.model",
+		    "serial %s is listed as model %s and says it is %s", i->serial, u->model,
+		    i->model);
 	return 0;
 }
 
@@ -152,7 +154,8 @@ static int on_admit(void *context, const struct identity *i, struct err *e)
 	if (b->options->count == 0 || is_admitted(b, i->serial))
 		return 0;
 	if (b->admitted_count == (size_t)b->options->count)
-		return err_set(e, ERR_OPERATOR, BATCH_FULL, "this batch makes %ld units and has them; leave it for the next",
+		return err_set(e, ERR_OPERATOR, BATCH_FULL,
+		    "this batch makes %ld units and has them; leave it for the next",
 		    b->options->count);
 	memcpy(b->admitted[b->admitted_count++], i->serial, sizeof(i->serial));
 	return 0;
@@ -198,8 +201,9 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	(void)number;
 	(void)what;
 	if (++b->signals == 1) {
-		station_tell(b->station, json_pack("{s:s, s:s, s:s}", "event", "station", "what", "draining",
-		    "message", "finishing what is in flight; once more to stop now"));
+		station_tell(b->station,
+		    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "draining", "message",
+			"finishing what is in flight; once more to stop now"));
 		station_drain(b->station);
 		return;
 	}
@@ -214,8 +218,9 @@ static void tell_missing(struct batch *b, struct batch_result *r)
 		if (u->came)
 			continue;
 		r->missing++;
-		station_tell(b->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "missing", "serial",
-		    u->serial, "label", u->label, "message", "listed and never came"));
+		station_tell(b->station,
+		    json_pack("{s:s, s:s, s:s, s:s}", "event", "missing", "serial", u->serial,
+			"label", u->label, "message", "listed and never came"));
 	}
 }
 
@@ -245,9 +250,9 @@ static void sum_up(struct batch *b, struct batch_result *r)
 	r->exit_code = exit_code_of(b, r);
 	station_tell(b->station,
 	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:i}", "event", "summary", "passed",
-		(json_int_t)r->passed, "failed", (json_int_t)r->failed, "refused", (json_int_t)r->refused,
-		"pending", (json_int_t)r->pending, "missing", (json_int_t)r->missing, "exit_code",
-		r->exit_code));
+		(json_int_t)r->passed, "failed", (json_int_t)r->failed, "refused",
+		(json_int_t)r->refused, "pending", (json_int_t)r->pending, "missing",
+		(json_int_t)r->missing, "exit_code", r->exit_code));
 }
 
 static int catch_signals(struct batch *b, struct err *e)
@@ -274,7 +279,8 @@ static void batch_free(struct batch *b)
 }
 OWNED_STRUCT(batch, batch_free)
 
-static int run(struct batch *b, const struct config *config, struct batch_result *ret, struct err *e)
+static int run(struct batch *b, const struct config *config, struct batch_result *ret,
+    struct err *e)
 {
 	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, b };
 

@@ -77,12 +77,12 @@ static void print_unit(struct board *b, const json_t *event)
 	const struct mark *m = mark_of(event);
 	const char *message = json_opt_str(event, "message", NULL);
 
-	(void)fprintf(b->out, "%s%-7s%s slot %-4s %-16s %7.1f s", b->colour ? m->colour : "", m->word,
-	    b->colour ? "\033[0m" : "", json_opt_str(event, "slot", "?"),
+	(void)fprintf(b->out, "%s%-7s%s slot %-4s %-16s %7.1f s", b->colour ? m->colour : "",
+	    m->word, b->colour ? "\033[0m" : "", json_opt_str(event, "slot", "?"),
 	    json_opt_str(event, "serial", ""), (double)json_opt_int(event, "ms", 0) / 1000.0);
 	if (message != NULL)
-		(void)fprintf(b->out, "  %s [%s]\n        -> %s", message, json_opt_str(event, "code", ""),
-		    json_opt_str(event, "advice", ""));
+		(void)fprintf(b->out, "  %s [%s]\n        -> %s", message,
+		    json_opt_str(event, "code", ""), json_opt_str(event, "advice", ""));
 	(void)fputc('\n', b->out);
 }
 
@@ -104,7 +104,8 @@ static void draw(struct board *b, const struct stats *stats)
 		double seconds = l->since_ms > 0 ? (double)(now - l->since_ms) / 1000.0 : 0;
 
 		(void)fprintf(b->out, "  slot %-4s %-16s %s%-40.60s%s", l->slot, l->serial,
-		    b->colour && l->colour != NULL ? l->colour : "", l->text, b->colour ? "\033[0m" : "");
+		    b->colour && l->colour != NULL ? l->colour : "", l->text,
+		    b->colour ? "\033[0m" : "");
 		(void)fprintf(b->out, l->since_ms > 0 ? " %6.1f s\n" : "\n", seconds);
 	}
 	(void)fprintf(b->out, "  %ld", stats_ended(stats));
@@ -123,7 +124,8 @@ static void take_slot(struct board *b, const json_t *event, const char *kind)
 {
 	struct line_of_slot *l = line_for(b, json_opt_str(event, "slot", "?"));
 
-	(void)snprintf(l->serial, sizeof(l->serial), "%s", json_opt_str(event, "serial", l->serial));
+	(void)snprintf(l->serial, sizeof(l->serial), "%s",
+	    json_opt_str(event, "serial", l->serial));
 	if (strcmp(kind, "arrived") == 0) {
 		l->since_ms = clock_now_ms();
 		l->serial[0] = '\0';

@@ -56,11 +56,11 @@ static void describe_end(struct child *c, int status, struct err *why)
 	if (why->domain != ERR_NONE)
 		return;
 	if (WIFSIGNALED(status))
-		(void)err_set(why, c->domain, "child.died", "%s was ended by signal %d (%s)", c->program,
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)err_set(why, c->domain, "child.died", "%s was ended by signal %d (%s)",
+		    c->program, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		(void)err_set(why, c->domain, "child.died", "%s ended by itself (exit code %d)", c->program,
-		    WEXITSTATUS(status));
+		(void)err_set(why, c->domain, "child.died", "%s ended by itself (exit code %d)",
+		    c->program, WEXITSTATUS(status));
 }
 
 static void reap(pid_t pid, int *ret_status)
@@ -140,8 +140,8 @@ static int send_line(struct child *c, const json_t *object, struct err *e)
 	if (json_canonical(object, &text, e) != 0 || buf_add_u8(&text, '\n', e) != 0)
 		return -1;
 	if (text.len > LINE_MAX_LEN)
-		return err_set(e, ERR_CONFIG, "line.long", "a request to %s is longer than %d bytes",
-		    c->program, LINE_MAX_LEN);
+		return err_set(e, ERR_CONFIG, "line.long",
+		    "a request to %s is longer than %d bytes", c->program, LINE_MAX_LEN);
 	return bufferevent_write(c->channel, text.data, text.len) == 0 ? 0 : err_nomem(e);
 }
 
@@ -188,7 +188,8 @@ static int on_answer(struct child *c, const json_t *line, struct err *e)
 	struct err said = { 0 };
 
 	if (json_opt_int(line, "id", -1) != c->id)
-		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked", c->program);
+		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked",
+		    c->program);
 	if (!json_is_object(ok))
 		(void)json_to_err(json_object_get(line, "err"), &said);
 	if (c->state == CHILD_OPENING && json_is_object(ok)) {
@@ -200,7 +201,8 @@ static int on_answer(struct child *c, const json_t *line, struct err *e)
 		return -1;
 	}
 	if (c->answer == NULL)
-		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked", c->program);
+		return err_set(e, c->domain, "child.protocol", "%s answered what was not asked",
+		    c->program);
 	answer_with(c, json_is_object(ok) ? ok : NULL, &said);
 	return 0;
 }
@@ -276,8 +278,12 @@ int child_start(struct child **ret, struct event_base *loop, const char *program
 		json_decref(open);
 		return err_nomem(e);
 	}
-	*c = (struct child){ .loop = loop, .program = program, .open = open, .open_ms = open_ms,
-		.domain = domain, .events = *events };
+	*c = (struct child){ .loop = loop,
+		.program = program,
+		.open = open,
+		.open_ms = open_ms,
+		.domain = domain,
+		.events = *events };
 	if (proc_start(program, arguments, &fd, &c->pid, e) != 0) {
 		child_free(c);
 		return -1;
@@ -298,7 +304,8 @@ int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answe
 	if (owned == NULL)
 		return err_nomem(e);
 	if (c->state != CHILD_READY || c->answer != NULL)
-		return err_set(e, ERR_CONFIG, "child.busy", "%s is not ready to be asked", c->program);
+		return err_set(e, ERR_CONFIG, "child.busy", "%s is not ready to be asked",
+		    c->program);
 	if (put_question(c, owned, deadline_ms, e) != 0)
 		return -1;
 	c->answer = answer;
@@ -308,7 +315,8 @@ int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answe
 
 bool child_is_busy(const struct child *c)
 {
-	return c->state != CHILD_READY || c->answer != NULL || event_pending(c->ending, EV_TIMEOUT, NULL);
+	return c->state != CHILD_READY || c->answer != NULL ||
+	       event_pending(c->ending, EV_TIMEOUT, NULL);
 }
 
 void child_kill(struct child *c)

@@ -35,8 +35,8 @@ must_check int child_start(struct child **ret, struct event_base *loop, const ch
 
 /* One question at a time. request is taken over and gets "id" and "deadline" (deadline_ms from now,
  * with a grace for the answer's way back). answer is called exactly once, never before this returns. */
-must_check int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answer *answer,
-    void *context, struct err *e);
+must_check int child_ask(struct child *c, json_t *request, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e);
 
 bool child_is_busy(const struct child *c);
 /* Closes the channel and waits until it has ended by itself; kills it after grace_ms. No event is
@@ -44,6 +44,5 @@ bool child_is_busy(const struct child *c);
 void child_stop(struct child *c, int grace_ms);
 /* SIGKILL, reaped before this returns. No event is called any more. */
 void child_kill(struct child *c);
-
 
 #endif

@@ -7,21 +7,26 @@
 
 const struct command commands[] = {
 	{ "dry-run", cmd_dry_run,
-	    "[--devices N=8] [--slots S=4] [--profile FILE] [--dir DIR] [--keygen-ms MS=200] [--seed N]\n"
-	    "          [--ca-fault LABEL] [--twin-fault FAULT[:STEP][@K]]... [--twin-variant V] [--json]\n"
+	    "[--devices N=8] [--slots S=4] [--profile FILE] [--dir DIR] [--keygen-ms MS=200] "
+	    "[--seed N]\n"
+	    "          [--ca-fault LABEL] [--twin-fault FAULT[:STEP][@K]]... [--twin-variant V] "
+	    "[--json]\n"
 	    "          the whole job against emulated devices and a throw-away CA" },
 	{ "batch", cmd_batch,
 	    "--config station.yaml [--list units.csv] [--count N] [--json]\n"
 	    "          provision what appears in the slots" },
-	{ "doctor", cmd_doctor, "--config station.yaml\n          could a batch start? what to do if not" },
+	{ "doctor", cmd_doctor,
+	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "hsm", cmd_hsm,
 	    "status | init | keygen | csr | unblock  --config F [--token tls|attestation] ...\n"
 	    "          init [--so-pin FILE]\n"
 	    "          keygen --alg EC:P-256 [--label L]\n"
 	    "          csr --subject /O=.../CN=... [--ra] [--label L] --out F\n"
 	    "          unblock (after a wrong PIN was corrected)\n"
-	    "          tokens and keys of the station itself; all but status need --token. PINs come from where\n"
-	    "          station.yaml says; --so-pin is a file, \"credential:NAME\" or (default) a prompt" },
+	    "          tokens and keys of the station itself; all but status need --token. PINs "
+	    "come from where\n"
+	    "          station.yaml says; --so-pin is a file, \"credential:NAME\" or (default) a "
+	    "prompt" },
 	{ "profile", cmd_profile, "check FILE...\n          errors as file:line:col" },
 	{ "log", cmd_log, "[SERIAL] (--config F | --records R) [--json]\n          what happened" },
 	{ "evidence", cmd_evidence,
@@ -34,10 +39,13 @@ const struct command commands[] = {
 	    "(--config F | --records R) [--revoked ID --by WHO] [--json]\n"
 	    "          certificates that exist, or may exist, and are on no device" },
 	{ "rework", cmd_rework,
-	    "SERIAL --reason R --by WHO --config F\n          allow a second identity for a passed unit" },
+	    "SERIAL --reason R --by WHO --config F\n          allow a second identity for a passed "
+	    "unit" },
 	{ "scrap", cmd_scrap,
-	    "SERIAL --reason R --by WHO --config F\n          take a unit out; queue its certificate" },
-	{ "records", cmd_records, "upgrade RECORDS\n          copy into the present schema, verify, swap" },
+	    "SERIAL --reason R --by WHO --config F\n          take a unit out; queue its "
+	    "certificate" },
+	{ "records", cmd_records,
+	    "upgrade RECORDS\n          copy into the present schema, verify, swap" },
 	{ NULL, NULL, NULL },
 };
 

@@ -5,8 +5,8 @@
 #include "err.h"
 
 enum exit_code {
-	EXIT_PASSED = 0,  /* all passed */
-	EXIT_UNITS = 1,   /* a unit failed, was refused or never came */
+	EXIT_PASSED = 0, /* all passed */
+	EXIT_UNITS = 1,  /* a unit failed, was refused or never came */
 	EXIT_USAGE = 2,
 	EXIT_INPUT = 3,   /* profile, list, order or configuration */
 	EXIT_STATION = 4, /* station fault */

@@ -32,8 +32,8 @@ static void print_summary(const struct face *f, const struct batch_result *r)
 
 	if (!f->json)
 		stats_print(f->stats, out);
-	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending, %ld never came\n", r->passed,
-	    r->failed, r->refused, r->pending, r->missing);
+	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending, %ld never came\n",
+	    r->passed, r->failed, r->refused, r->pending, r->missing);
 }
 
 static int run_on(struct event_base *loop, struct batch_options *options, bool json,

@@ -83,7 +83,8 @@ static void check_records(struct doctor *d)
 	}
 	mib = (unsigned long long)disk.f_bavail * disk.f_frsize >> 20;
 	if (mib < FREE_MIB_MIN)
-		wrong(d, "disk", ERR_RECORDS, "records.disk", "less than 256 MiB are free for the records");
+		wrong(d, "disk", ERR_RECORDS, "records.disk",
+		    "less than 256 MiB are free for the records");
 	else
 		good("disk", "%llu MiB free", mib);
 }
@@ -106,10 +107,12 @@ static void check_certificate(struct doctor *d, const char *what, const char *pa
 	if (x509_add_subject(cert, &subject, &e) != 0)
 		bad(d, what, &e);
 	else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
-		wrong(d, what, ERR_CONFIG, "certificate.expired", "the station's certificate has expired");
+		wrong(d, what, ERR_CONFIG, "certificate.expired",
+		    "the station's certificate has expired");
 	else
 		good(what, "%s%s", (const char *)subject.data,
-		    X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0 ? " (expires within 14 days)" : "");
+		    X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0 ? " (expires within 14 days)"
+								       : "");
 }
 
 /* One row of the audit: {"check", "ok" or "err"}. */
@@ -180,13 +183,15 @@ static void tell_ca(struct doctor *d, const json_t *ok)
 			wrong(d, failures[i].what, ERR_CA, "ca.check",
 			    json_opt_str(ok, failures[i].member, ""));
 	if (json_opt_str(ok, "tls", NULL) != NULL)
-		good("CA connection", "%s, %s", json_opt_str(ok, "tls", ""), json_opt_str(ok, "peer", ""));
+		good("CA connection", "%s, %s", json_opt_str(ok, "tls", ""),
+		    json_opt_str(ok, "peer", ""));
 	if (json_object_get(ok, "cacerts") != NULL)
 		good("CA certificates", "%lld", (long long)json_opt_int(ok, "cacerts", 0));
 	if (json_object_get(ok, "date_offset_s") == NULL)
 		return;
 	if (offset > CLOCK_OFFSET_MAX_S || offset < -CLOCK_OFFSET_MAX_S)
-		wrong(d, "clock", ERR_CONFIG, "clock", "this machine's clock differs from the CA's by more than 60 s");
+		wrong(d, "clock", ERR_CONFIG, "clock",
+		    "this machine's clock differs from the CA's by more than 60 s");
 	else
 		good("clock", "%lld s from the CA's", (long long)offset);
 }

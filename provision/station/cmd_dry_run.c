@@ -78,7 +78,7 @@ static int make_move(const struct move *m, struct err *e)
 			return -1;
 		h->busy[m->slot - 1] = !json_opt_bool(answer, "empty", false);
 	} else if (ask_twins(h, "unplug", m->slot, NULL, &gone, e) != 0 ||
-	    ask_twins(h, "plug", m->slot, m->serial, &answer, e) != 0) {
+		   ask_twins(h, "plug", m->slot, m->serial, &answer, e) != 0) {
 		return -1;
 	}
 	if (!any_busy(h))
@@ -129,7 +129,8 @@ static void plan_move(struct hands *h, const json_t *event)
 	m->hands = h;
 	m->slot = strtol(json_opt_str(event, "slot", "0"), NULL, 10);
 	if (is_first_reseat(h, event))
-		(void)snprintf(m->serial, sizeof(m->serial), "%s", json_opt_str(event, "serial", ""));
+		(void)snprintf(m->serial, sizeof(m->serial), "%s",
+		    json_opt_str(event, "serial", ""));
 	if (event_base_once(h->loop, -1, EV_TIMEOUT, on_move, m, &soon) != 0) {
 		free(m);
 		(void)err_nomem(&e);
@@ -163,8 +164,8 @@ static void print_end(const struct hands *h, const struct batch_result *r, bool 
 	const char *folder = proc_folder(&kiln, &ignored) == 0 ? (const char *)kiln.data : ".";
 
 	stats_print(h->face.stats, out);
-	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending\n", r->passed, r->failed,
-	    r->refused, r->pending);
+	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending\n", r->passed,
+	    r->failed, r->refused, r->pending);
 	(void)fprintf(out,
 	    "\nDRY RUN - NOT FOR PRODUCTION. Look at it and check it with:\n"
 	    "  %s/kiln log --config %s/station.yaml\n"
@@ -176,8 +177,10 @@ static int run(struct dry_run *d, bool json, struct batch_result *ret, struct er
 {
 	struct event_base *loop = event_base_new();
 	struct hands h = { .d = d, .loop = loop };
-	const struct batch_options options = { .config = (const char *)d->config.data, .event = on_event,
-		.armed = on_armed, .context = &h };
+	const struct batch_options options = { .config = (const char *)d->config.data,
+		.event = on_event,
+		.armed = on_armed,
+		.context = &h };
 	int rc = -1;
 
 	h.replugged = calloc(REPLUGS_MAX, sizeof(*h.replugged));
@@ -213,7 +216,8 @@ static int find_profile(struct buf *ret, struct err *e)
 		if (access((const char *)ret->data, R_OK) == 0)
 			return 0;
 	}
-	return err_set(e, ERR_CONFIG, "profile", "the default profile is not found: name one with --profile");
+	return err_set(e, ERR_CONFIG, "profile",
+	    "the default profile is not found: name one with --profile");
 }
 
 static int find_folder(const char *asked, char ret[static PATH_MAX], struct err *e)
@@ -228,7 +232,8 @@ static int find_folder(const char *asked, char ret[static PATH_MAX], struct err 
 			return err_errno(e, ERR_CONFIG, "file", "finding %s", asked);
 		(void)snprintf(made, sizeof(made), "%.4000s/station.yaml", ret);
 		if (access(made, F_OK) == 0)
-			return err_set(e, ERR_CONFIG, "file", "%s holds a dry run already: name another folder", asked);
+			return err_set(e, ERR_CONFIG, "file",
+			    "%s holds a dry run already: name another folder", asked);
 		return 0;
 	}
 	(void)snprintf(made, sizeof(made), "%s/kiln-dry-run-XXXXXX", tmp != NULL ? tmp : "/tmp");
@@ -281,8 +286,8 @@ static bool take_number(const char *name, const char *value, long min, long max,
 {
 	if (cli_number(value, min, max, ret))
 		return true;
-	(void)fprintf(stderr, "kiln dry-run: --%s %s: not a number from %ld to %ld\n", name, value, min,
-	    max);
+	(void)fprintf(stderr, "kiln dry-run: --%s %s: not a number from %ld to %ld\n", name, value,
+	    min, max);
 	return false;
 }
 

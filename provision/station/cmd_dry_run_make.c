@@ -24,7 +24,8 @@ static const struct token {
 	const char *name, *program, *key, *subject;
 	bool ra;
 } tokens[] = {
-	{ "tls", "kiln-enroller", "kiln-tls", "/O=kiln DRY RUN/OU=NOT FOR PRODUCTION/CN=station RA", true },
+	{ "tls", "kiln-enroller", "kiln-tls", "/O=kiln DRY RUN/OU=NOT FOR PRODUCTION/CN=station RA",
+	    true },
 	{ "attestation", "kiln-signer", "kiln-attestation",
 	    "/O=kiln DRY RUN/OU=NOT FOR PRODUCTION/CN=station attestation", false },
 };
@@ -57,12 +58,15 @@ static int make_softhsm(const struct dry_run *d, struct err *e)
 	char path[4096];
 
 	if (find_module() == NULL)
-		return err_set(e, ERR_CONFIG, "softhsm", "SoftHSM 2 is not installed: apt-get install softhsm2");
+		return err_set(e, ERR_CONFIG, "softhsm",
+		    "SoftHSM 2 is not installed: apt-get install softhsm2");
 	if (path_in(d, "tokens", path) != 0 || file_mkdir(path, 0700, e) != 0)
 		return -1;
-	if (buf_printf(&text, e, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
+	if (buf_printf(&text, e,
+		"directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
 		path) != 0 ||
-	    write_text(d, "softhsm2.conf", 0600, &text, e) != 0 || path_in(d, "softhsm2.conf", path) != 0)
+	    write_text(d, "softhsm2.conf", 0600, &text, e) != 0 ||
+	    path_in(d, "softhsm2.conf", path) != 0)
 		return -1;
 	return setenv("SOFTHSM2_CONF", path, 1) == 0 ? 0 : err_nomem(e);
 }
@@ -112,7 +116,8 @@ static int init_token(struct peer *admin, const struct token *t, const struct se
 	return peer_ask(admin, r, ADMIN_MS, &ok, e);
 }
 
-static int make_key(struct peer *admin, const struct token *t, const struct secret *pin, struct err *e)
+static int make_key(struct peer *admin, const struct token *t, const struct secret *pin,
+    struct err *e)
 {
 	AUTO(json_t) *ok = NULL;
 	json_t *r = token_request("keygen", t, pin, e);
@@ -134,7 +139,8 @@ static int make_csr(const struct dry_run *d, struct peer *admin, const struct to
 	char file[64];
 
 	if (r == NULL || json_set_str(r, "key", t->key, e) != 0 ||
-	    json_set_str(r, "subject", t->subject, e) != 0 || json_set_bool(r, "ra", t->ra, e) != 0 ||
+	    json_set_str(r, "subject", t->subject, e) != 0 ||
+	    json_set_bool(r, "ra", t->ra, e) != 0 ||
 	    json_set_bool(r, "attestation", !t->ra, e) != 0) {
 		json_decref(r);
 		return -1;
@@ -191,8 +197,8 @@ static int join(bool critical, const char *const *names, struct buf *ret, struct
 }
 
 /* What a real CA's certificate profile would say of the product. */
-static size_t add_usages(
-    const char **arguments, const struct buf *key_usage, const struct buf *ext_key_usage)
+static size_t add_usages(const char **arguments, const struct buf *key_usage,
+    const struct buf *ext_key_usage)
 {
 	size_t n = 0;
 
@@ -213,14 +219,14 @@ static int start_ca(struct dry_run *d, struct err *e)
 	AUTO_STRUCT(buf) ku = { 0 };
 	AUTO_STRUCT(buf) eku = { 0 };
 	size_t n = 8;
-	const char *arguments[20] = { "--dir", folder, "--sign-ra", ra, "--sign-attestation", attestation,
-		"--log", log };
+	const char *arguments[20] = { "--dir", folder, "--sign-ra", ra, "--sign-attestation",
+		attestation, "--log", log };
 
 	if (path_in(d, "ca", folder) != 0 || path_in(d, "ca/posts.ndjson", log) != 0)
 		return err_nomem(e);
 	(void)snprintf(ra, sizeof(ra), "%s/tls.csr:%s/tls.pem", d->folder, d->folder);
-	(void)snprintf(attestation, sizeof(attestation), "%s/attestation.csr:%s/attestation.pem", d->folder,
-	    d->folder);
+	(void)snprintf(attestation, sizeof(attestation), "%s/attestation.csr:%s/attestation.pem",
+	    d->folder, d->folder);
 	if (join(d->profile->key_usage_critical, d->profile->key_usage, &ku, e) != 0 ||
 	    join(false, d->profile->extended_key_usage, &eku, e) != 0)
 		return -1;
@@ -234,9 +240,9 @@ static int start_ca(struct dry_run *d, struct err *e)
 static int start_twins(struct dry_run *d, struct err *e)
 {
 	char folder[4096], devices[24], slots[24], keygen[24], seed[24];
-	const char *arguments[64] = { "--family", d->profile->driver, "--dir", folder, "--devices", devices,
-		"--slots", slots, "--keygen-ms", keygen, "--seed", seed, "--model", d->profile->model_example,
-		"--serial", d->profile->serial_example };
+	const char *arguments[64] = { "--family", d->profile->driver, "--dir", folder, "--devices",
+		devices, "--slots", slots, "--keygen-ms", keygen, "--seed", seed, "--model",
+		d->profile->model_example, "--serial", d->profile->serial_example };
 	size_t n = 16;
 
 	if (path_in(d, "devices", folder) != 0)
@@ -259,7 +265,8 @@ static int start_twins(struct dry_run *d, struct err *e)
 }
 
 /* "{ file: F, sha256: H }" of a PEM file that the CA wrote. */
-static int describe_anchor(const struct dry_run *d, const char *file, struct buf *ret, struct err *e)
+static int describe_anchor(const struct dry_run *d, const char *file, struct buf *ret,
+    struct err *e)
 {
 	AUTO_STRUCT(buf) pem = { 0 };
 	AUTO_STRUCT(buf) ders = { 0 };
@@ -283,8 +290,8 @@ static int replace_anchor(const struct dry_run *d, const char *where, const char
 	struct buf changed = { 0 };
 
 	if (describe_anchor(d, file, &value, e) != 0 ||
-	    yaml_replace(d->profile_path, (const char *)text->data, text->len, where, buf_str(&value, e),
-		&changed, e) != 0) {
+	    yaml_replace(d->profile_path, (const char *)text->data, text->len, where,
+		buf_str(&value, e), &changed, e) != 0) {
 		buf_free(&changed);
 		return -1;
 	}
@@ -305,7 +312,8 @@ static int make_profile(const struct dry_run *d, struct err *e)
 	if (p->intermediates.file != NULL &&
 	    replace_anchor(d, "/trust/intermediates", "ca/issuing.pem", &text, e) != 0)
 		return -1;
-	if (p->anchors.file != NULL && replace_anchor(d, "/trust/device", "ca/root.pem", &text, e) != 0)
+	if (p->anchors.file != NULL &&
+	    replace_anchor(d, "/trust/device", "ca/root.pem", &text, e) != 0)
 		return -1;
 	return write_text(d, "profile.yaml", 0644, &text, e);
 }
@@ -315,12 +323,13 @@ static int add_slots(const struct dry_run *d, struct buf *y, struct err *e)
 	const json_t *ports = json_object_get(d->twins.greeting, "ports");
 
 	for (size_t i = 0; i < json_array_size(ports); i++)
-		if (buf_printf(y, e, "  - { name: \"%zu\", address: \"serial:%s?baud=%lld\" }\n", i + 1,
-			json_string_value(json_array_get(ports, i)), (long long)d->profile->baud) != 0)
+		if (buf_printf(y, e, "  - { name: \"%zu\", address: \"serial:%s?baud=%lld\" }\n",
+			i + 1, json_string_value(json_array_get(ports, i)),
+			(long long)d->profile->baud) != 0)
 			return -1;
 	return json_array_size(ports) > 0
-	    ? 0
-	    : err_set(e, ERR_CONFIG, "child.greeting", "kiln-twin offers no port");
+		   ? 0
+		   : err_set(e, ERR_CONFIG, "child.greeting", "kiln-twin offers no port");
 }
 
 static int make_station(struct dry_run *d, struct err *e)
@@ -341,11 +350,12 @@ static int make_station(struct dry_run *d, struct err *e)
 		"  module: %s\n"
 		"  environment: { SOFTHSM2_CONF: \"%s/softhsm2.conf\" }\n"
 		"  tls: { token: tls, key: kiln-tls, certificate: tls.pem, pin: tls.pin }\n"
-		"  attestation: { token: attestation, key: kiln-attestation, certificate: attestation.pem,\n"
+		"  attestation: { token: attestation, key: kiln-attestation, certificate: "
+		"attestation.pem,\n"
 		"    pin: attestation.pin, anchors: ca/root.pem }\n"
 		"slots:\n",
-		url, d->ca_fault != NULL ? "/" : "", d->ca_fault != NULL ? d->ca_fault : "", find_module(),
-		d->folder) != 0 ||
+		url, d->ca_fault != NULL ? "/" : "", d->ca_fault != NULL ? d->ca_fault : "",
+		find_module(), d->folder) != 0 ||
 	    add_slots(d, &y, e) != 0 || write_text(d, "station.yaml", 0644, &y, e) != 0)
 		return -1;
 	if (buf_printf(&d->config, e, "%s/station.yaml", d->folder) != 0)

@@ -55,8 +55,8 @@ static int put_pem(const struct evidence *v, const char *name, const struct buf 
 	return put(v, name, &pem, e);
 }
 
-static int put_member(
-    const struct evidence *v, struct records *r, const char *member, const char *name, struct err *e)
+static int put_member(const struct evidence *v, struct records *r, const char *member,
+    const char *name, struct err *e)
 {
 	const char *digest = json_opt_str(v->job, member, NULL);
 	AUTO_STRUCT(buf) bytes = { 0 };
@@ -74,13 +74,15 @@ static int put_member(
 
 static int write_all(struct source *s, const char *serial, struct evidence *v, struct err *e)
 {
-	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem", "proof-preimage.bin",
-		"proof-signature.bin", "statement.json", "attestation.p7s", "attestation.jws" };
+	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem",
+		"proof-preimage.bin", "proof-signature.bin", "statement.json", "attestation.p7s",
+		"attestation.jws" };
 
 	if (source_open(s, false, e) != 0 || records_unit(s->records, serial, &v->job, e) != 0)
 		return -1;
 	if (v->job == NULL)
-		return err_set(e, ERR_OPERATOR, "unit.unknown", "serial %s has no job in these records", serial);
+		return err_set(e, ERR_OPERATOR, "unit.unknown",
+		    "serial %s has no job in these records", serial);
 	if (records_events(s->records, serial, 0, collect_proof, v, e) != 0)
 		return -1;
 	if (file_mkdir(v->folder, 0755, e) != 0)
@@ -114,7 +116,8 @@ int cmd_evidence(int argc, char **argv)
 		else
 			return cli_usage(argv[0]);
 	}
-	if (optind + 1 != argc || v.folder == NULL || (s.config_path == NULL) == (s.records_path == NULL))
+	if (optind + 1 != argc || v.folder == NULL ||
+	    (s.config_path == NULL) == (s.records_path == NULL))
 		return cli_usage(argv[0]);
 	rc = write_all(&s, argv[optind], &v, &e);
 	source_close(&s);

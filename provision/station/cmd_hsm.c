@@ -28,8 +28,8 @@ static json_t *request(const struct task *k, const char *what, struct err *e)
 		(void)err_nomem(e);
 		return NULL;
 	}
-	if (k->t != NULL &&
-	    (json_set_str(r, "token", k->t->token, e) != 0 || json_set_str(r, "guard", k->t->guard, e) != 0))
+	if (k->t != NULL && (json_set_str(r, "token", k->t->token, e) != 0 ||
+				json_set_str(r, "guard", k->t->guard, e) != 0))
 		return NULL;
 	return steal(&r);
 }
@@ -56,9 +56,10 @@ static int status(struct task *k, struct err *e)
 
 		(void)printf("slot %lld: %s \"%s\" serial %s, %s %s, PIN %s\n",
 		    (long long)json_opt_int(t, "slot", 0),
-		    json_opt_bool(t, "initialised", false) ? "token" : "free", json_opt_str(t, "label", ""),
-		    json_opt_str(t, "serial", ""), json_opt_str(t, "manufacturer", ""),
-		    json_opt_str(t, "model", ""), json_opt_str(t, "user_pin", "?"));
+		    json_opt_bool(t, "initialised", false) ? "token" : "free",
+		    json_opt_str(t, "label", ""), json_opt_str(t, "serial", ""),
+		    json_opt_str(t, "manufacturer", ""), json_opt_str(t, "model", ""),
+		    json_opt_str(t, "user_pin", "?"));
 	}
 	return 0;
 }
@@ -91,8 +92,8 @@ static int keygen(struct task *k, struct err *e)
 	    json_set_str(r, "algorithm", k->algorithm, e) != 0 ||
 	    peer_ask(&k->admin, steal(&r), ADMIN_MS, &ok, e) != 0)
 		return -1;
-	(void)printf("token \"%s\" has the key \"%s\" (%s), made inside it\n", k->t->token, k->label,
-	    k->algorithm);
+	(void)printf("token \"%s\" has the key \"%s\" (%s), made inside it\n", k->t->token,
+	    k->label, k->algorithm);
 	return 0;
 }
 
@@ -104,7 +105,8 @@ static int csr(struct task *k, struct err *e)
 	bool attestation = k->t == &k->config->attestation;
 
 	if (r == NULL || add_pin(k, r, e) != 0 || json_set_str(r, "key", k->label, e) != 0 ||
-	    json_set_str(r, "subject", k->subject, e) != 0 || json_set_bool(r, "ra", k->ra, e) != 0 ||
+	    json_set_str(r, "subject", k->subject, e) != 0 ||
+	    json_set_bool(r, "ra", k->ra, e) != 0 ||
 	    json_set_bool(r, "attestation", attestation, e) != 0 ||
 	    peer_ask(&k->admin, steal(&r), ADMIN_MS, &ok, e) != 0 ||
 	    json_get_bytes(ok, "csr", &der, ERR_HSM, e) != 0 ||
@@ -142,7 +144,8 @@ static int choose_token(struct task *k, struct err *e)
 		return 0;
 	k->t = strcmp(k->token, "tls") == 0 ? &k->config->tls : &k->config->attestation;
 	if (k->t->token == NULL)
-		return err_set(e, ERR_CONFIG, "hsm", "%s: hsm.%s is not configured", k->config_path, k->token);
+		return err_set(e, ERR_CONFIG, "hsm", "%s: hsm.%s is not configured", k->config_path,
+		    k->token);
 	if (k->label == NULL)
 		k->label = k->t->key;
 	return 0;
@@ -166,10 +169,11 @@ static bool is_complete(const struct task *k, const struct verb *v)
 {
 	if (k->config_path == NULL || (v->token && k->token == NULL))
 		return false;
-	if (k->token != NULL && strcmp(k->token, "tls") != 0 && strcmp(k->token, "attestation") != 0)
+	if (k->token != NULL && strcmp(k->token, "tls") != 0 &&
+	    strcmp(k->token, "attestation") != 0)
 		return false;
 	return (!v->algorithm || k->algorithm != NULL) &&
-	    (!v->subject || (k->subject != NULL && k->out != NULL));
+	       (!v->subject || (k->subject != NULL && k->out != NULL));
 }
 
 static bool take_option(struct task *k, int o, const char *value)

@@ -65,9 +65,8 @@ static int print_text(const json_t *event, void *context, struct err *e)
 	(void)printf("/%-6lld ", (long long)json_opt_int(event, "seq", 0));
 	cli_print(kind);
 	(void)printf("%*s", pad, "");
-	json_object_foreach ((json_t *)(uintptr_t)event, key, value)
-		if (!is_shown_apart(key))
-			print_value(key, value);
+	json_object_foreach((json_t *)(uintptr_t)event, key, value) if (!is_shown_apart(key))
+	    print_value(key, value);
 	(void)putchar('\n');
 	return 0;
 }
@@ -114,9 +113,11 @@ int cmd_log(int argc, char **argv)
 		return cli_usage(argv[0]);
 	rc = source_open(&s, false, &e);
 	if (rc == 0)
-		rc = records_events(s.records, serial, 0, json ? print_json : print_text, &shown, &e);
+		rc = records_events(s.records, serial, 0, json ? print_json : print_text, &shown,
+		    &e);
 	if (rc == 0 && serial != NULL && shown == 0)
-		rc = err_set(&e, ERR_OPERATOR, "unit.unknown", "serial %s is not in these records", serial);
+		rc = err_set(&e, ERR_OPERATOR, "unit.unknown", "serial %s is not in these records",
+		    serial);
 	source_close(&s);
 	return rc == 0 ? EXIT_PASSED : cli_fail(&e);
 }

@@ -8,10 +8,11 @@
 
 static void print_one(const json_t *o)
 {
-	(void)printf("%s  %s\n    serial ", json_opt_str(o, "id", ""), json_opt_str(o, "revocation", ""));
+	(void)printf("%s  %s\n    serial ", json_opt_str(o, "id", ""),
+	    json_opt_str(o, "revocation", ""));
 	cli_print(json_opt_str(o, "serial", "?"));
-	(void)printf(", CSR %.16s..., key %.16s..., certificate number ", json_opt_str(o, "csr", ""),
-	    json_opt_str(o, "spki", ""));
+	(void)printf(", CSR %.16s..., key %.16s..., certificate number ",
+	    json_opt_str(o, "csr", ""), json_opt_str(o, "spki", ""));
 	cli_print(json_opt_str(o, "number", "unknown"));
 	(void)printf("\n    ");
 	cli_print(json_opt_str(o, "reason", ""));
@@ -36,7 +37,8 @@ static int list(struct source *s, bool json, struct err *e)
 		(void)json_dumpf(o, stdout, JSON_COMPACT);
 		(void)putchar('\n');
 	}
-	(void)fprintf(stderr, "orphans: %zu, of which %zu revoked\n", json_array_size(orphans), revoked);
+	(void)fprintf(stderr, "orphans: %zu, of which %zu revoked\n", json_array_size(orphans),
+	    revoked);
 	return 0;
 }
 
@@ -46,9 +48,10 @@ static int revoke(struct source *s, const char *id, const char *by, struct err *
 
 	if (!hex_decode(id, digest, sizeof(digest)))
 		return err_set(e, ERR_OPERATOR, "orphan.id",
-		    "\"%s\" is no orphan's id: it is the long number that kiln orphans shows first", id);
-	if (source_append(
-		s, json_pack("{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", by), e) != 0)
+		    "\"%s\" is no orphan's id: it is the long number that kiln orphans shows first",
+		    id);
+	if (source_append(s,
+		json_pack("{s:s, s:s, s:s}", "event", "revoked", "orphan", id, "by", by), e) != 0)
 		return -1;
 	(void)printf("%s: is recorded as revoked\n", id);
 	return 0;

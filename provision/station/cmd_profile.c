@@ -16,8 +16,8 @@ static bool check(const char *path)
 		return false;
 	}
 	hex_encode(p->digest, SHA256_LEN, digest);
-	(void)printf("%s: ok: %s version %s, driver %s, sha256 %s\n", path, p->product, p->version, p->driver,
-	    digest);
+	(void)printf("%s: ok: %s version %s, driver %s, sha256 %s\n", path, p->product, p->version,
+	    p->driver, digest);
 	return true;
 }
 

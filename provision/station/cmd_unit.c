@@ -18,10 +18,11 @@ static int decide(struct decision *d, struct err *e)
 	    records_unit(d->source.records, d->serial, &unit, e) != 0)
 		return -1;
 	if (unit == NULL)
-		return err_set(e, ERR_OPERATOR, "unit.unknown", "serial %s is not in these records", d->serial);
+		return err_set(e, ERR_OPERATOR, "unit.unknown", "serial %s is not in these records",
+		    d->serial);
 	return source_append(&d->source,
-	    json_pack("{s:s, s:s, s:s, s:s}", "event", d->event, "serial", d->serial, "reason", d->reason,
-		"by", d->by),
+	    json_pack("{s:s, s:s, s:s, s:s}", "event", d->event, "serial", d->serial, "reason",
+		d->reason, "by", d->by),
 	    e);
 }
 
@@ -50,7 +51,8 @@ static int run(int argc, char **argv, const char *event, const char *done)
 	if (optind + 1 != argc || d.reason == NULL || d.by == NULL || d.source.config_path == NULL)
 		return cli_usage(argv[0]);
 	if (d.reason[0] == '\0' || d.by[0] == '\0') {
-		(void)fprintf(stderr, "kiln %s: --reason and --by are for the auditor: they can not be empty\n",
+		(void)fprintf(stderr,
+		    "kiln %s: --reason and --by are for the auditor: they can not be empty\n",
 		    argv[0]);
 		return EXIT_USAGE;
 	}
@@ -65,7 +67,8 @@ static int run(int argc, char **argv, const char *event, const char *done)
 
 int cmd_rework(int argc, char **argv)
 {
-	return run(argc, argv, "rework", "may be provisioned once more; its old certificate becomes an orphan");
+	return run(argc, argv, "rework",
+	    "may be provisioned once more; its old certificate becomes an orphan");
 }
 
 int cmd_scrap(int argc, char **argv)

@@ -71,7 +71,8 @@ static int verify(struct check *c, json_t **ret, struct err *e)
 			return -1;
 	if (c->source.config != NULL) {
 		c->options.accept_test_ca |= c->source.config->ca_test;
-		if (c->trust_count == 0 && add_trust(c, c->source.config->attestation_anchors, e) != 0)
+		if (c->trust_count == 0 &&
+		    add_trust(c, c->source.config->attestation_anchors, e) != 0)
 			return -1;
 		if (read_position(c, e) != 0)
 			return -1;
@@ -85,9 +86,10 @@ static int report(const struct check *c, const json_t *counts, const struct err 
 	json_t *value;
 
 	if (c->json) {
-		AUTO(json_t) *line = counts != NULL
-		    ? json_pack("{s:b, s:O}", "ok", 1, "counts", counts)
-		    : json_pack("{s:b, s:o}", "ok", 0, "violation", json_from_err(e));
+		AUTO(json_t) *line =
+		    counts != NULL
+			? json_pack("{s:b, s:O}", "ok", 1, "counts", counts)
+			: json_pack("{s:b, s:o}", "ok", 0, "violation", json_from_err(e));
 
 		(void)json_dumpf(line, stdout, JSON_COMPACT);
 		(void)putchar('\n');
@@ -95,8 +97,8 @@ static int report(const struct check *c, const json_t *counts, const struct err 
 		(void)printf("VIOLATION %s: %s\n", e->code, e->message);
 	} else {
 		(void)printf("ok:");
-		json_object_foreach ((json_t *)(uintptr_t)counts, key, value)
-			(void)printf(" %s %lld", key, (long long)json_integer_value(value));
+		json_object_foreach((json_t *)(uintptr_t)counts, key, value)(void)
+		    printf(" %s %lld", key, (long long)json_integer_value(value));
 		(void)putchar('\n');
 	}
 	return counts != NULL ? EXIT_PASSED : EXIT_UNITS;
@@ -138,8 +140,8 @@ int cmd_verify(int argc, char **argv)
 		return cli_usage(argv[0]);
 	rc = verify(&c, &counts, &e);
 	code = rc == 0 || e.domain == ERR_RECORDS || e.domain == ERR_CERT || e.domain == ERR_DEVICE
-	    ? report(&c, counts, &e)
-	    : cli_fail(&e);
+		   ? report(&c, counts, &e)
+		   : cli_fail(&e);
 	source_close(&c.source);
 	json_decref(c.position);
 	x509_stack_free(c.options.trust);

@@ -13,15 +13,16 @@ static int path_of(const struct config *c, const struct yaml_node *map, const ch
 	AUTO_STRUCT(buf) full = { 0 };
 	const char *text;
 
-	if (yaml_str(map, key, fallback, &text, e) != 0 || file_beside(c->path, text, &full, e) != 0)
+	if (yaml_str(map, key, fallback, &text, e) != 0 ||
+	    file_beside(c->path, text, &full, e) != 0)
 		return -1;
 	*ret = strndup((const char *)full.data, full.len);
 	return *ret != NULL ? 0 : err_nomem(e);
 }
 
 /* As path_of, but "prompt" and "credential:NAME" stay as they are. */
-static int secret_of(const struct config *c, const struct yaml_node *map, const char *key, char **ret,
-    struct err *e)
+static int secret_of(const struct config *c, const struct yaml_node *map, const char *key,
+    char **ret, struct err *e)
 {
 	const char *text;
 
@@ -39,7 +40,8 @@ static int load_station(struct config *c, const struct yaml_node *root, struct e
 	const struct yaml_node *map;
 
 	if (yaml_map(root, "station", true, &map, e) != 0 || yaml_keys(map, keys, e) != 0 ||
-	    yaml_str(map, "id", NULL, &c->station, e) != 0 || yaml_str(map, "site", "", &c->site, e) != 0 ||
+	    yaml_str(map, "id", NULL, &c->station, e) != 0 ||
+	    yaml_str(map, "site", "", &c->site, e) != 0 ||
 	    yaml_str(map, "line", "", &c->line, e) != 0)
 		return -1;
 	if (c->station[0] == '\0' || strlen(c->station) > 64)
@@ -63,7 +65,8 @@ static int load_retry(struct config *c, const struct yaml_node *ca, struct err *
 	    yaml_int(map, "min_s", false, 1, 86400, &c->retry_min_s, e) != 0 ||
 	    yaml_int(map, "max_s", false, c->retry_min_s, 604800, &c->retry_max_s, e) != 0)
 		return -1;
-	return yaml_int(map, "default_s", false, c->retry_min_s, c->retry_max_s, &c->retry_default_s, e);
+	return yaml_int(map, "default_s", false, c->retry_min_s, c->retry_max_s,
+	    &c->retry_default_s, e);
 }
 
 static int load_credential(struct config *c, const struct yaml_node *ca, struct err *e)
@@ -85,8 +88,8 @@ static int load_credential(struct config *c, const struct yaml_node *ca, struct 
 
 static int load_ca(struct config *c, const struct yaml_node *root, struct err *e)
 {
-	static const char *const keys[] = { "url", "anchors", "accept_test_ca", "processes", "credential",
-		"retry", NULL };
+	static const char *const keys[] = { "url", "anchors", "accept_test_ca", "processes",
+		"credential", "retry", NULL };
 	const struct yaml_node *map;
 
 	c->ca_processes = 4;
@@ -115,7 +118,8 @@ static int load_token(struct config *c, const struct yaml_node *hsm, const char 
 	if (map == NULL)
 		return 0;
 	if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "token", NULL, &ret->token, e) != 0 ||
-	    yaml_str(map, "key", NULL, &ret->key, e) != 0 || secret_of(c, map, "pin", &ret->pin, e) != 0)
+	    yaml_str(map, "key", NULL, &ret->key, e) != 0 ||
+	    secret_of(c, map, "pin", &ret->pin, e) != 0)
 		return -1;
 	if (path_of(c, map, "certificate", NULL, &ret->certificate, e) != 0 ||
 	    buf_printf(&guard, e, "%s/%s.pin-failed", c->state, name) != 0)
@@ -168,15 +172,18 @@ static int load_hsm(struct config *c, const struct yaml_node *root, struct err *
 	    load_token(c, map, "attestation", &c->attestation, e) != 0)
 		return -1;
 	if (c->attestation.token == NULL)
-		return yaml_error(map, e, "hsm.attestation is missing: a station attests what it does");
+		return yaml_error(map, e,
+		    "hsm.attestation is missing: a station attests what it does");
 	if (c->tls.token == NULL && c->credential_kind == NULL)
-		return yaml_error(map, e, "neither hsm.tls nor ca.credential says who we are to the CA");
+		return yaml_error(map, e,
+		    "neither hsm.tls nor ca.credential says who we are to the CA");
 	if (c->tls.token != NULL && c->credential_kind != NULL)
-		return yaml_error(
-		    map, e, "hsm.tls and ca.credential exclude each other: CAs disagree which one counts");
+		return yaml_error(map, e,
+		    "hsm.tls and ca.credential exclude each other: CAs disagree which one counts");
 	if (c->tls.token != NULL && strcmp(c->tls.token, c->attestation.token) == 0)
 		return yaml_error(map, e,
-		    "the TLS and the attestation key must lie in different tokens: what faces the network "
+		    "the TLS and the attestation key must lie in different tokens: what faces the "
+		    "network "
 		    "never holds the attestation login");
 	return 0;
 }
@@ -200,7 +207,8 @@ static int load_slots(struct config *c, const struct yaml_node *root, struct err
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(s->name, c->slots[k].name) == 0 ||
 			    strcmp(s->address, c->slots[k].address) == 0)
-				return yaml_error(map, e, "slot %s has the name or address of slot %s", s->name,
+				return yaml_error(map, e,
+				    "slot %s has the name or address of slot %s", s->name,
 				    c->slots[k].name);
 	}
 	c->slot_count = yaml_len(list);
@@ -223,8 +231,8 @@ static int load_order(struct config *c, const struct yaml_node *root, struct err
 
 static int load(struct config *c, struct err *e)
 {
-	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm", "slots",
-		"order", NULL };
+	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
+		"slots", "order", NULL };
 	AUTO_STRUCT(buf) text = { 0 };
 	const struct yaml_node *root;
 

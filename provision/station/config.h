@@ -33,13 +33,13 @@ struct config {
 	const char *station; /* id: names the event chain */
 	const char *site, *line;
 
-	char *records;   /* path of the database */
-	char *profile;   /* path */
-	char *state;     /* folder for what the station's programs keep: signer position, guards */
+	char *records; /* path of the database */
+	char *profile; /* path */
+	char *state;   /* folder for what the station's programs keep: signer position, guards */
 
 	const char *ca_url;
-	char *ca_anchors;            /* path: PEM, what TLS to the CA is trusted by */
-	bool ca_test;                /* accept_test_ca: certificates of a throw-away CA pass the lint */
+	char *ca_anchors; /* path: PEM, what TLS to the CA is trusted by */
+	bool ca_test;     /* accept_test_ca: certificates of a throw-away CA pass the lint */
 	int64_t ca_processes;
 	const char *credential_kind; /* "basic", "header" or NULL: then tls is used */
 	char *credential_file;

@@ -15,7 +15,8 @@ struct face {
 };
 
 /* json: events go to stdout, people's text to stderr. total as in board.h. Freed before the loop. */
-must_check int face_init(struct face *f, struct event_base *loop, bool json, long total, struct err *e);
+must_check int face_init(struct face *f, struct event_base *loop, bool json, long total,
+    struct err *e);
 void face_free(struct face *f);
 OWNED_STRUCT(face, face_free)
 /* One event of the station; a broken stdout ends nothing (exit codes and records still tell). */

@@ -42,13 +42,13 @@ static void job_free(struct job *j)
 static void tell_step(struct job *j, const char *outcome, const struct err *why)
 {
 	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "event", "step", "slot",
-	    j->slot_name, "serial", j->identity.serial, "step", step_name(steps[j->row].id), "outcome",
-	    outcome, "who", who_names[steps[j->row].who], "ms",
+	    j->slot_name, "serial", j->identity.serial, "step", step_name(steps[j->row].id),
+	    "outcome", outcome, "who", who_names[steps[j->row].who], "ms",
 	    (json_int_t)((clock_now_us() - j->step_us) / 1000));
 
 	if (event != NULL && why != NULL)
-		(void)json_object_update_new(
-		    event, json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
+		(void)json_object_update_new(event,
+		    json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
 	station_tell(j->station, event);
 }
 
@@ -56,16 +56,17 @@ static void tell_unit(struct job *j)
 {
 	int64_t total = clock_now_us() - j->begun_us;
 	int64_t others = j->spent_us[WHO_DEVICE] + j->spent_us[WHO_CA] + j->spent_us[WHO_HSM];
-	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "unit", "slot",
-	    j->slot_name, "serial", j->identity.serial, "outcome", j->outcome, "ms",
-	    (json_int_t)(total / 1000), "device_ms", (json_int_t)(j->spent_us[WHO_DEVICE] / 1000), "ca_ms",
-	    (json_int_t)(j->spent_us[WHO_CA] / 1000), "hsm_ms", (json_int_t)(j->spent_us[WHO_HSM] / 1000),
-	    "station_ms", (json_int_t)((total - others) / 1000));
+	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "unit",
+	    "slot", j->slot_name, "serial", j->identity.serial, "outcome", j->outcome, "ms",
+	    (json_int_t)(total / 1000), "device_ms", (json_int_t)(j->spent_us[WHO_DEVICE] / 1000),
+	    "ca_ms", (json_int_t)(j->spent_us[WHO_CA] / 1000), "hsm_ms",
+	    (json_int_t)(j->spent_us[WHO_HSM] / 1000), "station_ms",
+	    (json_int_t)((total - others) / 1000));
 
 	if (event != NULL && j->verdict.domain != ERR_NONE)
 		(void)json_object_update_new(event,
-		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain), "code",
-			j->verdict.code, "message", j->verdict.message, "advice",
+		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain),
+			"code", j->verdict.code, "message", j->verdict.message, "advice",
 			err_advice(j->verdict.domain)));
 	station_tell(j->station, event);
 }
@@ -107,13 +108,14 @@ static json_t *last_record(const struct job *j, const struct err *why)
 {
 	if (!j->claimed)
 		return json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial",
-		    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id), "error",
-		    json_from_err(why));
+		    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id),
+		    "error", json_from_err(why));
 	if (must_park(j, why))
-		return json_pack("{s:s, s:I, s:o}", "event", "park", "job", (json_int_t)j->number, "error",
-		    json_from_err(why));
-	return json_pack("{s:s, s:I, s:s, s:o}", "event", "end", "job", (json_int_t)j->number, "outcome",
-	    why->domain == ERR_OPERATOR ? "refused" : "failed", "error", json_from_err(why));
+		return json_pack("{s:s, s:I, s:o}", "event", "park", "job", (json_int_t)j->number,
+		    "error", json_from_err(why));
+	return json_pack("{s:s, s:I, s:s, s:o}", "event", "end", "job", (json_int_t)j->number,
+	    "outcome", why->domain == ERR_OPERATOR ? "refused" : "failed", "error",
+	    json_from_err(why));
 }
 
 /* The unit's passage ends here, except for a PASS, which the last row of the table records. */
@@ -123,7 +125,9 @@ static void give_up(struct job *j, const struct err *why)
 
 	j->verdict = *why;
 	j->over = true;
-	j->outcome = must_park(j, why) ? "parked" : why->domain == ERR_OPERATOR ? "refused" : "failed";
+	j->outcome = must_park(j, why)             ? "parked"
+		     : why->domain == ERR_OPERATOR ? "refused"
+						   : "failed";
 	tell_step(j, "failed", why);
 	record_free(&j->record);
 	j->record = (struct record){ .body = last_record(j, why) };
@@ -267,7 +271,8 @@ static void reset(struct job *j, const char *token)
 	struct err e = { 0 };
 
 	if (j->resets++ == RESETS_MAX) {
-		(void)err_set(&e, ERR_DEVICE, "device.resets", "the device wants to be reset again and again");
+		(void)err_set(&e, ERR_DEVICE, "device.resets",
+		    "the device wants to be reset again and again");
 		give_up(j, &e);
 		return;
 	}
@@ -473,15 +478,14 @@ void job_refuse_slot(struct station *s, const char *slot, const struct err *why)
 {
 	struct record *r = calloc(1, sizeof(*r));
 
-	station_tell(s,
-	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit", "slot", slot,
-		"serial", "", "outcome", "failed", "ms", (json_int_t)0, "domain",
-		err_domain_name(why->domain), "code", why->code, "message", why->message, "advice",
-		err_advice(why->domain)));
+	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
+			    "slot", slot, "serial", "", "outcome", "failed", "ms", (json_int_t)0,
+			    "domain", err_domain_name(why->domain), "code", why->code, "message",
+			    why->message, "advice", err_advice(why->domain)));
 	if (r == NULL)
 		return;
-	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot", slot,
-	    "what", "open", "error", json_from_err(why));
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot",
+	    slot, "what", "open", "error", json_from_err(why));
 	r->done = on_refused;
 	r->context = s;
 	records_submit(s->records, r);

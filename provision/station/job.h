@@ -31,10 +31,11 @@ struct job {
 	unsigned tries; /* of this row */
 	size_t object;  /* of the profile's install list, in install and readback */
 	enum job_wait wait;
-	bool over;     /* its last record is on its way */
-	size_t reset_row, reset_object; /* where to go on once a reset device is identified; 0: no reset */
+	bool over; /* its last record is on its way */
+	size_t reset_row,
+	    reset_object; /* where to go on once a reset device is identified; 0: no reset */
 	unsigned resets;
-	struct err lost; /* domain NONE while the device is there */
+	struct err lost;    /* domain NONE while the device is there */
 	struct err verdict; /* why it ends, while its last record is on its way */
 	const char *outcome;
 
@@ -46,11 +47,11 @@ struct job {
 	char spki[2 * SHA256_LEN + 1];
 	uint8_t spki_sha256[SHA256_LEN];
 	int64_t ordinal;
-	int64_t attempt; /* of enrolment, in all passages */
-	unsigned asks;   /* of enrolment, in this passage */
+	int64_t attempt;             /* of enrolment, in all passages */
+	unsigned asks;               /* of enrolment, in this passage */
 	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
-	struct buf readback; /* leaf as the device stores it */
-	json_t *statement;   /* what the signer was asked to sign */
+	struct buf readback;         /* leaf as the device stores it */
+	json_t *statement;           /* what the signer was asked to sign */
 	uint8_t nonce[32];
 	struct proof proof;
 	EVP_PKEY *key;

@@ -60,7 +60,8 @@ static int read_field(struct cursor *c, char ret[static FIELD_MAX + 1], struct e
 				return wrong(c, start, e, "a field is too long");
 			if (*c->at == '"' || *c->at < 0x20 || *c->at == 0x7f)
 				return wrong(c, c->at, e,
-				    "a character that a field can not hold; save the list as plain text, UTF-8 without BOM");
+				    "a character that a field can not hold; save the list as plain "
+				    "text, UTF-8 without BOM");
 			ret[len++] = *c->at;
 		}
 	}
@@ -97,7 +98,8 @@ static int read_header(struct cursor *c, int columns[COLUMNS_MAX], int *ret_coun
 			which++;
 		if (which == COLUMNS_MAX || seen[which])
 			return wrong(c, start, e,
-			    "the first line names the columns, each once, in small letters, with commas between:"
+			    "the first line names the columns, each once, in small letters, with "
+			    "commas between:"
 			    " serial,label,model");
 		seen[which] = true;
 		columns[count++] = which;
@@ -130,8 +132,8 @@ static int add_unit(struct list *l, char fields[COLUMNS_MAX][FIELD_MAX + 1], str
 	return u->serial != NULL && u->label != NULL && u->model != NULL ? 0 : err_nomem(e);
 }
 
-static int read_unit(
-    struct cursor *c, const int columns[COLUMNS_MAX], int count, struct list *l, struct err *e)
+static int read_unit(struct cursor *c, const int columns[COLUMNS_MAX], int count, struct list *l,
+    struct err *e)
 {
 	char fields[COLUMNS_MAX][FIELD_MAX + 1] = { "", "", "" };
 
@@ -169,8 +171,8 @@ static int read_all(struct cursor *c, struct list *l, struct err *e)
 	qsort(l->units, l->count, sizeof(*l->units), by_serial);
 	for (size_t i = 1; i < l->count; i++)
 		if (by_serial(&l->units[i - 1], &l->units[i]) == 0)
-			return err_set(e, ERR_CONFIG, "list", "%s: serial %s is listed twice", c->name,
-			    l->units[i].serial);
+			return err_set(e, ERR_CONFIG, "list", "%s: serial %s is listed twice",
+			    c->name, l->units[i].serial);
 	return 0;
 }
 

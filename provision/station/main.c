@@ -10,12 +10,14 @@
 
 static int help(FILE *out, int code)
 {
-	(void)fprintf(out, "kiln %s: burns identities into devices on a factory line\n\n", kiln_version());
+	(void)fprintf(out, "kiln %s: burns identities into devices on a factory line\n\n",
+	    kiln_version());
 	for (const struct command *c = commands; c->name != NULL; c++)
 		(void)fprintf(out, "kiln %s %s\n", c->name, c->usage);
 	(void)fprintf(out,
 	    "\nexit codes: 0 all passed, 1 a unit failed, was refused or never came, 2 usage,\n"
-	    "3 profile, list, order or configuration, 4 station fault, 5 locked by another, 6 aborted,\n"
+	    "3 profile, list, order or configuration, 4 station fault, 5 locked by another, 6 "
+	    "aborted,\n"
 	    "75 only pending units are left\n");
 	return code;
 }

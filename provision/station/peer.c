@@ -18,12 +18,14 @@ int peer_start(struct peer *p, const char *program, const char *const arguments[
 	*p = (struct peer){ .program = program, .line.fd = -1 };
 	if (proc_start(program, arguments, &p->line.fd, &p->pid, e) != 0)
 		return -1;
-	if (line_read(&p->line, &p->greeting, &eof, clock_now_ms() + GREETING_MS, ERR_CONFIG, e) != 0)
+	if (line_read(&p->line, &p->greeting, &eof, clock_now_ms() + GREETING_MS, ERR_CONFIG, e) !=
+	    0)
 		return err_while(e, "starting %s", program);
 	if (eof)
 		return err_set(e, ERR_CONFIG, "child.died", "%s ended at once", program);
 	if (strcmp(json_opt_str(p->greeting, "build", ""), build_id()) != 0)
-		return err_set(e, ERR_CONFIG, "child.build", "%s is of another build than kiln", program);
+		return err_set(e, ERR_CONFIG, "child.build", "%s is of another build than kiln",
+		    program);
 	return 0;
 }
 
@@ -43,7 +45,8 @@ int peer_ask(struct peer *p, json_t *request, int64_t ms, json_t **ret, struct e
 	    line_read(&p->line, &answer, &eof, deadline + 500, ERR_CONFIG, e) != 0)
 		return err_while(e, "asking %s", p->program);
 	if (eof)
-		return err_set(e, ERR_CONFIG, "child.died", "%s ended instead of answering", p->program);
+		return err_set(e, ERR_CONFIG, "child.died", "%s ended instead of answering",
+		    p->program);
 	ok = json_object_get(answer, "ok");
 	if (!json_is_object(ok))
 		return json_to_err(json_object_get(answer, "err"), e);

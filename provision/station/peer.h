@@ -15,8 +15,8 @@ struct peer {
 };
 
 /* Starts it and reads its greeting, which stays in p->greeting. program outlives the peer. */
-must_check int peer_start(
-    struct peer *p, const char *program, const char *const arguments[], struct err *e);
+must_check int peer_start(struct peer *p, const char *program, const char *const arguments[],
+    struct err *e);
 /* Asks and waits at most ms. request is taken over; *ret is the "ok" object. */
 must_check int peer_ask(struct peer *p, json_t *request, int64_t ms, json_t **ret, struct err *e);
 /* Closes the channel, waits up to two seconds, then kills. */

@@ -16,7 +16,8 @@ enum { SLOW_LOOK_MS = 1000 };
 struct node {
 	bool present;
 	dev_t device;
-	ino_t inode, link; /* a pty's number is used again: then only the link to it is another one */
+	ino_t inode,
+	    link; /* a pty's number is used again: then only the link to it is another one */
 	struct timespec linked;
 };
 
@@ -40,7 +41,8 @@ int place_path(const char *address, struct buf *ret, struct err *e)
 	size_t len;
 
 	if (colon == NULL)
-		return err_set(e, ERR_CONFIG, "link.address", "%s: an address is scheme:path?options", address);
+		return err_set(e, ERR_CONFIG, "link.address",
+		    "%s: an address is scheme:path?options", address);
 	len = strcspn(colon + 1, "?");
 	if (buf_add(ret, colon + 1, len, e) != 0)
 		return -1;
@@ -61,7 +63,7 @@ static struct node look(const char *path)
 static bool is_same(const struct node *a, const struct node *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->link == b->link &&
-	    a->linked.tv_sec == b->linked.tv_sec && a->linked.tv_nsec == b->linked.tv_nsec;
+	       a->linked.tv_sec == b->linked.tv_sec && a->linked.tv_nsec == b->linked.tv_nsec;
 }
 
 static void look_at_all(struct places *p)

@@ -26,7 +26,8 @@ struct pool {
 	struct event_base *loop;
 	struct pool_config config;
 	struct member *members;
-	size_t started; /* of members: one after the other, modules do not like to be started at once */
+	size_t
+	    started; /* of members: one after the other, modules do not like to be started at once */
 	struct question *first, **last;
 	size_t waiting;
 	struct event *refuse; /* deferred refusal of what is queued */
@@ -73,7 +74,8 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 static bool can_work(const struct pool *p)
 {
 	for (size_t i = 0; i < p->config.children; i++)
-		if (p->members[i].child != NULL || event_pending(p->members[i].restart, EV_TIMEOUT, NULL))
+		if (p->members[i].child != NULL ||
+		    event_pending(p->members[i].restart, EV_TIMEOUT, NULL))
 			return true;
 	return false;
 }
@@ -139,7 +141,8 @@ static bool is_final(const struct err *why)
 	if (err_is(why, "hsm.operator.token") || err_is(why, "hsm.operator.no-pin"))
 		return false;
 	return strncmp(why->code, "hsm.operator", strlen("hsm.operator")) == 0 ||
-	    strncmp(why->code, "hsm.fatal", strlen("hsm.fatal")) == 0 || why->domain == ERR_CONFIG;
+	       strncmp(why->code, "hsm.fatal", strlen("hsm.fatal")) == 0 ||
+	       why->domain == ERR_CONFIG;
 }
 
 static void plan_restart(struct member *m, const struct err *why)
@@ -179,14 +182,13 @@ static void start_member(struct member *m)
 	struct err e = { 0 };
 	json_t *open = config->make_open(config->context, &e);
 
-	if (open == NULL ||
-	    child_start(&m->child, m->pool->loop, config->program, no_arguments, open, config->open_ms,
-		config->domain, &events, &e) != 0)
+	if (open == NULL || child_start(&m->child, m->pool->loop, config->program, no_arguments,
+				open, config->open_ms, config->domain, &events, &e) != 0)
 		on_ended(m, &e);
 }
 
-int pool_start(
-    struct pool **ret, struct event_base *loop, const struct pool_config *config, struct err *e)
+int pool_start(struct pool **ret, struct event_base *loop, const struct pool_config *config,
+    struct err *e)
 {
 	AUTO_PTR(pool) *p = calloc(1, sizeof(*p));
 

@@ -23,8 +23,8 @@ struct pool_config {
 };
 
 /* config's texts outlive the pool. */
-must_check int pool_start(
-    struct pool **ret, struct event_base *loop, const struct pool_config *config, struct err *e);
+must_check int pool_start(struct pool **ret, struct event_base *loop,
+    const struct pool_config *config, struct err *e);
 
 /* Queues a question (request is taken over). answer is called exactly once, never before this
  * returns; deadline_ms counts from when a child is asked. */

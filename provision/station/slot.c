@@ -10,14 +10,16 @@ static void start_process(struct slot *slot);
 
 static void tell(struct slot *slot, const char *event)
 {
-	station_tell(slot->station, json_pack("{s:s, s:s}", "event", event, "slot", slot->config->name));
+	station_tell(slot->station,
+	    json_pack("{s:s, s:s}", "event", event, "slot", slot->config->name));
 }
 
 static void arm(struct event *timer, int ms)
 {
 	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
-	(void)event_add(timer, &t); /* a timer of ours: fails only without memory, then nothing works */
+	(void)event_add(timer,
+	    &t); /* a timer of ours: fails only without memory, then nothing works */
 }
 
 static void drop_process(struct slot *slot)
@@ -83,8 +85,8 @@ static void on_ended(void *context, const struct err *why)
 		return;
 	if (err_is(why, "child.died") || err_is(why, "child.timeout"))
 		station_note(slot->station,
-		    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died", "detail",
-			"slot", slot->config->name, "error", json_from_err(why)));
+		    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
+			"detail", "slot", slot->config->name, "error", json_from_err(why)));
 	if (slot->job == NULL) {
 		fail_without_job(slot, why);
 		return;
@@ -97,15 +99,16 @@ static json_t *make_open(struct slot *slot, struct err *e)
 {
 	struct station *s = slot->station;
 	const struct profile *p = s->profile;
-	AUTO(json_t) *open = json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address",
-	    slot->config->address, "profile", "name", p->name, "text", (const char *)p->text.data,
-	    p->text.len);
+	AUTO(json_t) *open =
+	    json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address", slot->config->address,
+		"profile", "name", p->name, "text", (const char *)p->text.data, p->text.len);
 
 	if (open == NULL) {
 		(void)err_nomem(e);
 		return NULL;
 	}
-	if (secret_len(&s->device_secret) > 0 && secret_to_json(&s->device_secret, open, "secret", e) != 0)
+	if (secret_len(&s->device_secret) > 0 &&
+	    secret_to_json(&s->device_secret, open, "secret", e) != 0)
 		return NULL;
 	if (slot->state == SLOT_RESETTING &&
 	    json_set_str(open, "resume", buf_str(&slot->resume, e), e) != 0)
@@ -122,9 +125,8 @@ static void start_process(struct slot *slot)
 
 	if (slot->state == SLOT_EMPTY)
 		slot->state = SLOT_OPENING;
-	if (open != NULL &&
-	    child_start(&slot->child, slot->station->loop, "kiln-slot", no_arguments, open, OPEN_MS,
-		ERR_LINK, &events, &e) == 0)
+	if (open != NULL && child_start(&slot->child, slot->station->loop, "kiln-slot",
+				no_arguments, open, OPEN_MS, ERR_LINK, &events, &e) == 0)
 		return;
 	settle(slot);
 	if (slot->job != NULL)
@@ -154,8 +156,8 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	drop_process(slot);
 	settle(slot);
-	(void)err_set(&e, ERR_LINK, "link.gone", "the device did not come back %d s after its reset",
-	    RESET_PATIENCE_MS / 1000);
+	(void)err_set(&e, ERR_LINK, "link.gone",
+	    "the device did not come back %d s after its reset", RESET_PATIENCE_MS / 1000);
 	lose(slot, &e);
 }
 
@@ -198,8 +200,7 @@ void slot_place_changed(struct slot *slot, bool present)
 		on_vanished(slot);
 }
 
-int slot_init(
-    struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)
+int slot_init(struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)
 {
 	slot->station = s;
 	slot->config = config;

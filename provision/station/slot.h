@@ -22,22 +22,22 @@ struct slot {
 	enum slot_state state;
 	bool present;
 	struct child *child;
-	struct event *again;   /* deferred start of the next process */
+	struct event *again;    /* deferred start of the next process */
 	struct event *patience; /* how long a resetting device may stay away */
-	struct buf resume;     /* token for the process after a reset */
+	struct buf resume;      /* token for the process after a reset */
 	struct job *job;
 	struct err why; /* what ended the process that is being replaced */
 };
 
-must_check int slot_init(
-    struct slot *slot, struct station *s, const struct config_slot *config, struct err *e);
+must_check int slot_init(struct slot *slot, struct station *s, const struct config_slot *config,
+    struct err *e);
 void slot_free(struct slot *slot);
 /* A device appeared or went away. */
 void slot_place_changed(struct slot *slot, bool present);
 
 /* For the job. request is taken over. */
-must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms, child_answer *answer,
-    void *context, struct err *e);
+must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e);
 /* The device resets itself now: job_slot_back is called when it can be asked again, job_slot_lost
  * when it does not come back. token is base64. */
 void slot_reset(struct slot *slot, const char *token);

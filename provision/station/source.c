@@ -6,7 +6,8 @@ int source_open(struct source *s, bool write, struct err *e)
 		return -1;
 	if (s->config == NULL && (s->records_path == NULL || write))
 		return err_set(e, ERR_CONFIG, "usage", "name the station with --config");
-	return records_open(&s->records, s->records_path != NULL ? s->records_path : s->config->records,
+	return records_open(&s->records,
+	    s->records_path != NULL ? s->records_path : s->config->records,
 	    write ? s->config->station : NULL, false, e);
 }
 

@@ -22,7 +22,8 @@ void station_tell(struct station *s, json_t *event)
 	if (owned == NULL)
 		return;
 	clock_wall_text(now);
-	(void)json_object_set_new(owned, "time", json_string(now)); /* a line without time still tells */
+	(void)json_object_set_new(owned, "time",
+	    json_string(now)); /* a line without time still tells */
 	s->hooks.event(s->hooks.context, owned);
 }
 
@@ -47,9 +48,9 @@ void station_break(struct station *s, const struct err *why)
 {
 	if (s->broken.domain == ERR_NONE) {
 		s->broken = *why;
-		station_tell(s,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "broken", "code",
-			why->code, "message", why->message, "advice", err_advice(why->domain)));
+		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
+				    "broken", "code", why->code, "message", why->message, "advice",
+				    err_advice(why->domain)));
 	}
 	s->draining = true;
 	check_idle(s);
@@ -128,18 +129,20 @@ static json_t *make_enroller_open(void *context, struct err *e)
 {
 	const struct station *s = context;
 
-	return station_open_enroller(
-	    s->config, s->config->credential_kind == NULL ? &s->tls_pin : &s->credential, e);
+	return station_open_enroller(s->config,
+	    s->config->credential_kind == NULL ? &s->tls_pin : &s->credential, e);
 }
 
 static void on_child_ended(void *context, const char *program, const struct err *why)
 {
 	struct station *s = context;
 
-	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "child-died",
-	    "program", program, "code", why->code, "message", why->message));
-	station_note(s, json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
-	    "detail", "program", program, "error", json_from_err(why)));
+	station_tell(s,
+	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "child-died",
+		"program", program, "code", why->code, "message", why->message));
+	station_note(s,
+	    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
+		"detail", "program", program, "error", json_from_err(why)));
 }
 
 static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
@@ -151,12 +154,14 @@ static void on_ca_checked(void *context, const json_t *answer, const struct err 
 
 static int start_enrollers(struct station *s, struct err *e)
 {
-	const struct pool_config enrollers = { "kiln-enroller", ERR_CA, (size_t)s->config->ca_processes,
-		ENROLLER_OPEN_MS, make_enroller_open, on_child_ended, s };
+	const struct pool_config enrollers = { "kiln-enroller", ERR_CA,
+		(size_t)s->config->ca_processes, ENROLLER_OPEN_MS, make_enroller_open,
+		on_child_ended, s };
 
 	if (pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
 		return -1;
-	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked, s, e);
+	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked,
+	    s, e);
 }
 
 /* The HSM answered; now the CA: before any key is made, all that a unit needs has answered. Not both at
@@ -174,12 +179,13 @@ static void on_signer_checked(void *context, const json_t *answer, const struct 
 
 static int start_children(struct station *s, struct err *e)
 {
-	const struct pool_config signer = { "kiln-signer", ERR_HSM, 1, SIGNER_OPEN_MS, make_signer_open,
-		on_child_ended, s };
+	const struct pool_config signer = { "kiln-signer", ERR_HSM, 1, SIGNER_OPEN_MS,
+		make_signer_open, on_child_ended, s };
 
 	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;
-	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked, s, e);
+	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked,
+	    s, e);
 }
 
 /* Makes durable what every event refers to: the profile, the order, and that we started. */
@@ -194,21 +200,24 @@ static int record_start(struct station *s, struct err *e)
 
 	if (buf_add(&text, p->text.data, p->text.len, e) == 0 &&
 	    buf_add(&anchors, s->profile_anchors.data, s->profile_anchors.len, e) == 0 &&
-	    record_add_blob(&r, "text", &text, e) == 0 && record_add_blob(&r, "anchors", &anchors, e) == 0)
+	    record_add_blob(&r, "text", &text, e) == 0 &&
+	    record_add_blob(&r, "anchors", &anchors, e) == 0)
 		rc = records_append(s->records, &r, e);
 	record_free(&r);
 	if (rc != 0)
 		return -1;
 	if (s->config->order != NULL) {
 		r = (struct record){ .body = json_pack("{s:s, s:s, s:I}", "event", "order", "id",
-					 s->config->order, "quantity", (json_int_t)s->config->quantity) };
+					 s->config->order, "quantity",
+					 (json_int_t)s->config->quantity) };
 		rc = records_append(s->records, &r, e);
 		record_free(&r);
 		if (rc != 0)
 			return -1;
 	}
-	r = (struct record){ .body = json_pack("{s:s, s:s, s:s, s:{s:s}}", "event", "station", "what",
-				 "start", "build", build_id(), "detail", "version", kiln_version()) };
+	r = (struct record){ .body = json_pack("{s:s, s:s, s:s, s:{s:s}}", "event", "station",
+				 "what", "start", "build", build_id(), "detail", "version",
+				 kiln_version()) };
 	rc = records_append(s->records, &r, e);
 	record_free(&r);
 	return rc;
@@ -223,7 +232,8 @@ static int load_secrets(struct station *s, struct err *e)
 		return -1;
 	if (c->credential_kind == NULL && config_pin(&c->tls, &s->tls_pin, e) != 0)
 		return -1;
-	if (c->credential_kind != NULL && secret_from_file(&s->credential, c->credential_file, e) != 0)
+	if (c->credential_kind != NULL &&
+	    secret_from_file(&s->credential, c->credential_file, e) != 0)
 		return -1;
 	if (s->profile->secret_file == NULL)
 		return 0;
@@ -242,7 +252,8 @@ static int load(struct station *s, struct err *e)
 	hex_encode(s->profile->digest, SHA256_LEN, s->profile_sha256);
 	s->family = family_find(s->profile->driver);
 	if (file_read(s->config->attestation_anchors, 64 * 1024, &pem, e) != 0 ||
-	    x509_parse_pem(s->config->attestation_anchors, &pem, &s->attestation_trust, ERR_CONFIG, e) != 0)
+	    x509_parse_pem(s->config->attestation_anchors, &pem, &s->attestation_trust, ERR_CONFIG,
+		e) != 0)
 		return -1;
 	if (load_secrets(s, e) != 0)
 		return -1;
@@ -311,14 +322,15 @@ void station_drain(struct station *s)
 static void close_records(struct station *s)
 {
 	struct err e = { 0 };
-	struct record stop = { .body = json_pack("{s:s, s:s, s:s}", "event", "station", "what", "stop",
-				   "build", build_id()) };
+	struct record stop = { .body = json_pack("{s:s, s:s, s:s}", "event", "station", "what",
+				   "stop", "build", build_id()) };
 
 	if (s->recorded != NULL) {
 		event_free(s->recorded);
 		records_stop(s->records);
 	}
-	if (s->broken.domain == ERR_NONE && stop.body != NULL && records_append(s->records, &stop, &e) != 0)
+	if (s->broken.domain == ERR_NONE && stop.body != NULL &&
+	    records_append(s->records, &stop, &e) != 0)
 		station_break(s, &e);
 	record_free(&stop);
 	records_close(s->records);

@@ -48,10 +48,10 @@ json_t *station_open_enroller(const struct config *c, const struct secret *secre
 
 	if (file_read(c->ca_anchors, 256 * 1024, &anchors, e) != 0)
 		return NULL;
-	open = json_pack("{s:s, s:s, s:s%, s:I, s:I, s:I}", "do", "open", "url", c->ca_url, "anchors",
-	    (const char *)anchors.data, anchors.len, "retry_min_s", (json_int_t)c->retry_min_s,
-	    "retry_max_s", (json_int_t)c->retry_max_s, "retry_default_s",
-	    (json_int_t)c->retry_default_s);
+	open = json_pack("{s:s, s:s, s:s%, s:I, s:I, s:I}", "do", "open", "url", c->ca_url,
+	    "anchors", (const char *)anchors.data, anchors.len, "retry_min_s",
+	    (json_int_t)c->retry_min_s, "retry_max_s", (json_int_t)c->retry_max_s,
+	    "retry_default_s", (json_int_t)c->retry_default_s);
 	if (open == NULL) {
 		(void)err_set(e, ERR_CONFIG, "config", "%s is not text", c->ca_anchors);
 		return NULL;

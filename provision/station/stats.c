@@ -12,7 +12,8 @@ struct samples {
 
 enum share { SHARE_DEVICE, SHARE_CA, SHARE_HSM, SHARE_STATION, SHARE_COUNT };
 
-static const char *const share_members[SHARE_COUNT] = { "device_ms", "ca_ms", "hsm_ms", "station_ms" };
+static const char *const share_members[SHARE_COUNT] = { "device_ms", "ca_ms", "hsm_ms",
+	"station_ms" };
 static const char *const share_names[SHARE_COUNT] = { "device", "CA", "HSM", "station" };
 
 struct stats {

@@ -24,8 +24,8 @@ struct step {
 	 * durable before the verdict takes effect; without a body nothing is recorded. An event "step" gets its
 	 * ms from the walk.
 	 */
-	enum verdict (*judge)(
-	    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e);
+	enum verdict (*judge)(struct job *j, const json_t *answer, struct record *r,
+	    int64_t *ret_wait_ms, struct err *e);
 	/* What became durable takes effect on the job (claim: resume). May be NULL. */
 	int (*recorded)(struct job *j, const struct record *r, struct err *e);
 };

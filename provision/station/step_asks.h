@@ -6,22 +6,23 @@
 
 typedef json_t *step_ask(struct job *j, struct err *e);
 typedef int step_intend(struct job *j, struct record *r, struct err *e);
-typedef enum verdict step_judge(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e);
+typedef enum verdict step_judge(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e);
 
 step_ask ask_identify, ask_keygen, ask_request, ask_install, ask_readback, ask_prove, ask_seal;
 step_ask ask_enrol, ask_attest;
 json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e);
 step_intend intend_keygen, intend_enrol, intend_seal, intend_attest;
 step_judge judge_identity, judge_same_unit, judge_claim, judge_keygen, judge_request, judge_enrol;
-step_judge judge_install, judge_stored, judge_possession, judge_seal, judge_attestation, judge_finish;
+step_judge judge_install, judge_stored, judge_possession, judge_seal, judge_attestation,
+    judge_finish;
 int claimed(struct job *j, const struct record *r, struct err *e);
 void attest_intended(struct job *j, const struct record *r);
 
 /* The body of a "step" event of this job's present step. */
 must_check int step_event(struct job *j, struct record *r, struct err *e);
 /* The body of an "intent" event; attempt counts from 1. */
-must_check int step_intent(
-    struct job *j, struct record *r, const char *kind, int64_t attempt, struct err *e);
+must_check int step_intent(struct job *j, struct record *r, const char *kind, int64_t attempt,
+    struct err *e);
 
 #endif

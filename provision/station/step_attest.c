@@ -37,8 +37,8 @@ static int add_device(const struct job *j, json_t *s, struct err *e)
 	const char *origin = j->station->family->keygen ? "on-chip" : "unknown";
 
 	if (json_set_new(s, "device",
-		json_pack("{s:s, s:s, s:s, s:s}", "serial", i->serial, "model", i->model, "firmware",
-		    i->firmware, "lifecycle", i->lifecycle),
+		json_pack("{s:s, s:s, s:s, s:s}", "serial", i->serial, "model", i->model,
+		    "firmware", i->firmware, "lifecycle", i->lifecycle),
 		e) != 0)
 		return -1;
 	return json_set_new(s, "key",
@@ -62,8 +62,8 @@ static int add_certificate(const struct job *j, json_t *s, struct err *e)
 	    json_set_new(s, "anchors_sha256", hex_of(anchors->data, anchors->len), e) != 0)
 		return -1;
 	return json_set_new(s, "certificate",
-	    json_pack("{s:o, s:s, s:s}", "sha256", hex_of(j->readback.data, j->readback.len), "issuer",
-		buf_str(&issuer, e), "number", buf_str(&number, e)),
+	    json_pack("{s:o, s:s, s:s}", "sha256", hex_of(j->readback.data, j->readback.len),
+		"issuer", buf_str(&issuer, e), "number", buf_str(&number, e)),
 	    e);
 }
 
@@ -73,9 +73,9 @@ static int add_proof(const struct job *j, json_t *s, struct err *e)
 
 	hex_encode(j->nonce, sizeof(j->nonce), nonce);
 	return json_set_new(s, "proof",
-	    json_pack("{s:s, s:s, s:o, s:o}", "scheme", j->proof.scheme, "nonce", nonce, "preimage_sha256",
-		hex_of(j->proof.preimage.data, j->proof.preimage.len), "signature_sha256",
-		hex_of(j->proof.signature.data, j->proof.signature.len)),
+	    json_pack("{s:s, s:s, s:o, s:o}", "scheme", j->proof.scheme, "nonce", nonce,
+		"preimage_sha256", hex_of(j->proof.preimage.data, j->proof.preimage.len),
+		"signature_sha256", hex_of(j->proof.signature.data, j->proof.signature.len)),
 	    e);
 }
 
@@ -97,26 +97,27 @@ static int add_process(const struct job *j, json_t *s, struct err *e)
 		json_pack("{s:s, s:s, s:s}", "product", st->profile->product, "version",
 		    st->profile->version, "sha256", st->profile_sha256),
 		e) != 0 ||
-	    json_set_new(s, "tool", json_pack("{s:s, s:s}", "version", kiln_version(), "build", build_id()),
-		e) != 0)
+	    json_set_new(s, "tool",
+		json_pack("{s:s, s:s}", "version", kiln_version(), "build", build_id()), e) != 0)
 		return -1;
 	if (c->order != NULL &&
 	    json_set_new(s, "order",
-		json_pack("{s:s, s:I, s:I}", "id", c->order, "ordinal", (json_int_t)j->ordinal, "quantity",
-		    (json_int_t)c->quantity),
+		json_pack("{s:s, s:I, s:I}", "id", c->order, "ordinal", (json_int_t)j->ordinal,
+		    "quantity", (json_int_t)c->quantity),
 		e) != 0)
 		return -1;
 	return json_set_new(s, "chain",
-	    json_pack("{s:s, s:I, s:s}", "station", c->station, "seq", (json_int_t)j->position, "head", head),
+	    json_pack("{s:s, s:I, s:s}", "station", c->station, "seq", (json_int_t)j->position,
+		"head", head),
 	    e);
 }
 
 json_t *ask_attest(struct job *j, struct err *e)
 {
 	AUTO(json_t) *request = json_pack("{s:s}", "do", "attest");
-	AUTO(json_t) *s = json_pack("{s:s, s:i, s:I, s:b, s:s, s:s}", "typ", "kiln-statement", "ver", 1,
-	    "iat", (json_int_t)clock_wall_s(), "readback_ok", 1, "outcome", "passed", "time_source",
-	    clock_is_synchronised() ? "ntp" : "free-running");
+	AUTO(json_t) *s = json_pack("{s:s, s:i, s:I, s:b, s:s, s:s}", "typ", "kiln-statement",
+	    "ver", 1, "iat", (json_int_t)clock_wall_s(), "readback_ok", 1, "outcome", "passed",
+	    "time_source", clock_is_synchronised() ? "ntp" : "free-running");
 
 	if (request == NULL || s == NULL) {
 		(void)err_nomem(e);
@@ -139,12 +140,13 @@ static int compare(const struct job *j, const struct buf *statement, struct err 
 		return -1;
 	(void)json_object_del(said, "jti"); /* statement_parse has seen it */
 	if (!json_equal(said, j->statement))
-		return err_set(e, ERR_HSM, "attest.statement", "the signer signed another statement");
+		return err_set(e, ERR_HSM, "attest.statement",
+		    "the signer signed another statement");
 	return 0;
 }
 
-static int record_attestation(
-    struct job *j, struct buf *statement, struct buf *cms, const char *jws, struct record *r, struct err *e)
+static int record_attestation(struct job *j, struct buf *statement, struct buf *cms,
+    const char *jws, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) text = { 0 };
 
@@ -154,8 +156,8 @@ static int record_attestation(
 	return record_add_blob(r, "jws", &text, e);
 }
 
-enum verdict judge_attestation(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_attestation(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	AUTO_STRUCT(buf) cms = { 0 };
 	AUTO_STRUCT(buf) statement = { 0 };

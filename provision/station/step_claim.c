@@ -5,15 +5,15 @@
 
 int step_event(struct job *j, struct record *r, struct err *e)
 {
-	r->body = json_pack("{s:s, s:I, s:s}", "event", "step", "job", (json_int_t)j->number, "step",
-	    step_name(steps[j->row].id));
+	r->body = json_pack("{s:s, s:I, s:s}", "event", "step", "job", (json_int_t)j->number,
+	    "step", step_name(steps[j->row].id));
 	return r->body != NULL ? 0 : err_nomem(e);
 }
 
 int step_intent(struct job *j, struct record *r, const char *kind, int64_t attempt, struct err *e)
 {
-	r->body = json_pack("{s:s, s:I, s:s, s:I}", "event", "intent", "job", (json_int_t)j->number, "kind",
-	    kind, "attempt", (json_int_t)attempt);
+	r->body = json_pack("{s:s, s:I, s:s, s:I}", "event", "intent", "job", (json_int_t)j->number,
+	    "kind", kind, "attempt", (json_int_t)attempt);
 	return r->body != NULL ? 0 : err_nomem(e);
 }
 
@@ -28,18 +28,18 @@ json_t *ask_identify(struct job *j, struct err *e)
 }
 
 /* A device's text: bounded and printable, whatever the slot sent. */
-static int read_text(
-    const json_t *answer, const char *key, char *ret, size_t size, struct err *e)
+static int read_text(const json_t *answer, const char *key, char *ret, size_t size, struct err *e)
 {
 	const char *text = json_opt_str(answer, key, "");
 	size_t len = strlen(text);
 
 	if (len >= size)
-		return err_set(e, ERR_DEVICE, "identity.text", "the device's %s is longer than %zu bytes", key,
-		    size - 1);
+		return err_set(e, ERR_DEVICE, "identity.text",
+		    "the device's %s is longer than %zu bytes", key, size - 1);
 	for (size_t i = 0; i < len; i++)
 		if (text[i] < 0x20 || text[i] > 0x7e)
-			return err_set(e, ERR_DEVICE, "identity.text", "the device's %s is not printable", key);
+			return err_set(e, ERR_DEVICE, "identity.text",
+			    "the device's %s is not printable", key);
 	memcpy(ret, text, len + 1);
 	return 0;
 }
@@ -82,8 +82,8 @@ static int match(struct job *j, struct err *e)
 }
 
 /* The first look: what the station goes by until the end. After a reset it only compares. */
-enum verdict judge_identity(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_identity(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	struct station *s = j->station;
 	AUTO_STRUCT(identity) seen = { 0 };
@@ -99,7 +99,8 @@ enum verdict judge_identity(
 		return VERDICT_FAIL;
 	if (station_has_serial(s, j, j->identity.serial)) {
 		(void)err_set(e, ERR_OPERATOR, "claim.two-slots",
-		    "serial %s is in work in another slot already; two devices say they are the same",
+		    "serial %s is in work in another slot already; two devices say they are the "
+		    "same",
 		    j->identity.serial);
 		return VERDICT_FAIL;
 	}
@@ -107,8 +108,8 @@ enum verdict judge_identity(
 }
 
 /* I4: the same unit, at the same port (a slot's process never opens a second one). */
-enum verdict judge_same_unit(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_same_unit(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	AUTO_STRUCT(identity) seen = { 0 };
 
@@ -116,9 +117,11 @@ enum verdict judge_same_unit(
 	(void)ret_wait_ms;
 	if (read_identity(answer, &seen, e) != 0)
 		return VERDICT_FAIL;
-	if (strcmp(seen.serial, j->identity.serial) != 0 || strcmp(seen.model, j->identity.model) != 0) {
+	if (strcmp(seen.serial, j->identity.serial) != 0 ||
+	    strcmp(seen.model, j->identity.model) != 0) {
 		(void)err_set(e, ERR_DEVICE, "identity.changed",
-		    "the device in slot %s was %s %s and now says %s %s: another device, or a broken one",
+		    "the device in slot %s was %s %s and now says %s %s: another device, or a "
+		    "broken one",
 		    j->slot_name, j->identity.model, j->identity.serial, seen.model, seen.serial);
 		return VERDICT_FAIL;
 	}
@@ -126,17 +129,18 @@ enum verdict judge_same_unit(
 	return VERDICT_DONE;
 }
 
-enum verdict judge_claim(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	const struct station *s = j->station;
 
 	(void)answer;
 	(void)ret_wait_ms;
-	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim", "serial",
-	    j->identity.serial, "model", j->identity.model, "slot", j->slot_name, "profile",
-	    s->profile_sha256, "firmware", j->identity.firmware, "lifecycle", j->identity.lifecycle, "uuid",
-	    j->identity.uuid, "reuse", s->profile->existing_key == EXISTING_REUSE);
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim",
+	    "serial", j->identity.serial, "model", j->identity.model, "slot", j->slot_name,
+	    "profile", s->profile_sha256, "firmware", j->identity.firmware, "lifecycle",
+	    j->identity.lifecycle, "uuid", j->identity.uuid, "reuse",
+	    s->profile->existing_key == EXISTING_REUSE);
 	if (r->body == NULL) {
 		(void)err_nomem(e);
 		return VERDICT_FAIL;
@@ -146,7 +150,8 @@ enum verdict judge_claim(
 	return VERDICT_DONE;
 }
 
-static int fetch(struct job *j, const json_t *job, const char *member, struct buf *ret, struct err *e)
+static int fetch(struct job *j, const json_t *job, const char *member, struct buf *ret,
+    struct err *e)
 {
 	const char *digest = json_opt_str(job, member, NULL);
 
@@ -162,7 +167,8 @@ static int resume(struct job *j, const json_t *job, struct err *e)
 	j->resumed = true;
 	j->keygen_is_ours = json_opt_str(intents, "keygen", NULL) != NULL;
 	j->attempt = json_opt_int(job, "attempts", 0);
-	if (fetch(j, job, "csr", &j->csr, e) != 0 || fetch(j, job, "certificate", &j->leaf, e) != 0 ||
+	if (fetch(j, job, "csr", &j->csr, e) != 0 ||
+	    fetch(j, job, "certificate", &j->leaf, e) != 0 ||
 	    fetch(j, job, "chain", &j->chain, e) != 0)
 		return -1;
 	(void)strncpy(j->spki, json_opt_str(job, "spki", ""), sizeof(j->spki) - 1);
@@ -187,17 +193,18 @@ int claimed(struct job *j, const struct record *r, struct err *e)
 	if (j->identity.key_present && p->existing_key == EXISTING_REFUSE && !j->keygen_is_ours &&
 	    !j->rework && j->station->family->keygen)
 		return err_set(e, ERR_OPERATOR, "key.present",
-		    "the device holds a key that this station did not make; the profile refuses that (key.existing)");
+		    "the device holds a key that this station did not make; the profile refuses "
+		    "that (key.existing)");
 	return 0;
 }
 
-enum verdict judge_finish(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_finish(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	(void)answer;
 	(void)ret_wait_ms;
-	r->body = json_pack("{s:s, s:I, s:s}", "event", "end", "job", (json_int_t)j->number, "outcome",
-	    "passed");
+	r->body = json_pack("{s:s, s:I, s:s}", "event", "end", "job", (json_int_t)j->number,
+	    "outcome", "passed");
 	if (r->body != NULL)
 		return VERDICT_DONE;
 	(void)err_nomem(e);

@@ -35,8 +35,8 @@ json_t *ask_keygen(struct job *j, struct err *e)
 	return steal(&r);
 }
 
-enum verdict judge_keygen(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_keygen(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	(void)answer;
 	(void)ret_wait_ms;
@@ -46,9 +46,9 @@ enum verdict judge_keygen(
 json_t *ask_request(struct job *j, struct err *e)
 {
 	const struct identity *i = &j->identity;
-	json_t *r = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "do", "request", "identity", "model",
-	    i->model, "serial", i->serial, "firmware", i->firmware, "lifecycle", i->lifecycle, "uuid",
-	    i->uuid);
+	json_t *r = json_pack("{s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "do", "request", "identity",
+	    "model", i->model, "serial", i->serial, "firmware", i->firmware, "lifecycle",
+	    i->lifecycle, "uuid", i->uuid);
 
 	if (r == NULL)
 		(void)err_nomem(e);
@@ -64,7 +64,8 @@ static int compare_key(const struct job *j, const struct csr_facts *facts, struc
 	if (strcmp(spki, j->spki) == 0)
 		return 0;
 	return err_set(e, ERR_DEVICE, "key.lost",
-	    "the device no longer holds the key of its open job; what was issued is listed as an orphan, plug "
+	    "the device no longer holds the key of its open job; what was issued is listed as an "
+	    "orphan, plug "
 	    "it in again to begin anew");
 }
 
@@ -80,8 +81,8 @@ static int record_request(struct job *j, struct buf *csr, struct record *r, stru
 	return record_add_blob(r, "csr", &copy, e);
 }
 
-enum verdict judge_request(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_request(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	AUTO_STRUCT(csr_facts) facts = { 0 };
 	AUTO_STRUCT(buf) csr = { 0 };
@@ -143,8 +144,8 @@ static bool has_next_object(struct job *j)
 	return ++j->object < j->station->profile->install_count;
 }
 
-enum verdict judge_install(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_install(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	(void)answer;
 	*ret_wait_ms = 0;
@@ -181,15 +182,16 @@ static int record_readback(struct job *j, struct record *r, struct err *e)
 	char digest[2 * SHA256_LEN + 1];
 
 	if (j->readback.len == 0)
-		return err_set(e, ERR_CONFIG, "profile.install", "the profile installs no certificate");
+		return err_set(e, ERR_CONFIG, "profile.install",
+		    "the profile installs no certificate");
 	sha256_hex(j->readback.data, j->readback.len, digest);
 	if (step_event(j, r, e) != 0)
 		return -1;
 	return json_set_str(r->body, "certificate", digest, e);
 }
 
-enum verdict judge_stored(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_stored(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	enum object object = present_object(j);
 	AUTO_STRUCT(stored) stored = { .is_digest = json_opt_bool(answer, "is_digest", false) };
@@ -226,7 +228,8 @@ static int read_proof(const json_t *answer, struct proof *ret, struct err *e)
 	    json_get_bytes(answer, "signature", &ret->signature, ERR_DEVICE, e) != 0)
 		return -1;
 	if (strlen(scheme) >= sizeof(ret->scheme))
-		return err_set(e, ERR_DEVICE, "proof.scheme", "the name of a proof's scheme is too long");
+		return err_set(e, ERR_DEVICE, "proof.scheme",
+		    "the name of a proof's scheme is too long");
 	memcpy(ret->scheme, scheme, strlen(scheme) + 1);
 	return 0;
 }
@@ -245,8 +248,8 @@ static int record_proof(struct job *j, struct record *r, struct err *e)
 	return record_add_blob(r, "signature", &signature, e);
 }
 
-enum verdict judge_possession(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_possession(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	const struct station *s = j->station;
 	AUTO_STRUCT(proof_claims) claims = { 0 };
@@ -272,8 +275,8 @@ json_t *ask_seal(struct job *j, struct err *e)
 	return request("seal", e);
 }
 
-enum verdict judge_seal(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_seal(struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms,
+    struct err *e)
 {
 	(void)answer;
 	(void)ret_wait_ms;

@@ -56,7 +56,8 @@ static int read_others(const json_t *answer, X509_STACK **ret, struct err *e)
 		AUTO_STRUCT(buf) der = { 0 };
 		AUTO(X509) *cert = NULL;
 
-		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT, e) != 0 ||
+		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT,
+			e) != 0 ||
 		    x509_parse(der.data, der.len, &cert, ERR_CERT, e) != 0)
 			return -1;
 		if (sk_X509_push(others, cert) <= 0)
@@ -78,8 +79,8 @@ static int describe(const struct buf *leaf, struct record *r, struct err *e)
 	    x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0)
 		return -1;
 	if (issuer.len > CA_TEXT_MAX || number.len > CA_TEXT_MAX)
-		return err_set(e, ERR_CERT, "cert.size", "the certificate's issuer or number is longer than %d",
-		    CA_TEXT_MAX);
+		return err_set(e, ERR_CERT, "cert.size",
+		    "the certificate's issuer or number is longer than %d", CA_TEXT_MAX);
 	if (json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0 ||
 	    json_set_str(r->body, "number", buf_str(&number, e), e) != 0 ||
 	    buf_add(&copy, leaf->data, leaf->len, e) != 0)
@@ -88,14 +89,14 @@ static int describe(const struct buf *leaf, struct record *r, struct err *e)
 }
 
 /* A certificate for our key that must not be installed: the CA's owner has to revoke it. */
-static int record_orphan(
-    struct job *j, const struct buf *leaf, const struct err *why, struct record *r, struct err *e)
+static int record_orphan(struct job *j, const struct buf *leaf, const struct err *why,
+    struct record *r, struct err *e)
 {
 	char csr[2 * SHA256_LEN + 1];
 
 	sha256_hex(j->csr.data, j->csr.len, csr);
-	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job", (json_int_t)j->number,
-	    "csr", csr, "spki", j->spki, "reason", why->message);
+	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job",
+	    (json_int_t)j->number, "csr", csr, "spki", j->spki, "reason", why->message);
 	if (r->body == NULL)
 		return err_nomem(e);
 	return describe(leaf, r, e);
@@ -122,19 +123,23 @@ static void drop_record(struct record *r)
 	*r = (struct record){ 0 };
 }
 
-static enum verdict judge_issued(
-    struct job *j, const json_t *answer, struct record *r, struct err *e)
+static enum verdict judge_issued(struct job *j, const json_t *answer, struct record *r,
+    struct err *e)
 {
 	AUTO_STRUCT(cert_report) report = { 0 };
 	AUTO_STRUCT(buf) leaf = { 0 };
 	AUTO(X509_STACK) *others = NULL;
 	struct err why = { 0 };
 
-	if (json_get_bytes(answer, "leaf", &leaf, ERR_CERT, e) != 0 || read_others(answer, &others, e) != 0)
+	if (json_get_bytes(answer, "leaf", &leaf, ERR_CERT, e) != 0 ||
+	    read_others(answer, &others, e) != 0)
 		return VERDICT_FAIL;
 	if (judge_cert(j->station->profile, &j->identity,
-		&(struct cert_question){ .leaf = &leaf, .others = others, .key = j->key,
-		    .at = clock_wall_s(), .accept_test_ca = j->station->config->ca_test },
+		&(struct cert_question){ .leaf = &leaf,
+		    .others = others,
+		    .key = j->key,
+		    .at = clock_wall_s(),
+		    .accept_test_ca = j->station->config->ca_test },
 		&report, &why) != 0) {
 		if (record_orphan(j, &leaf, &why, r, e) == 0)
 			*e = why;
@@ -169,8 +174,8 @@ static const struct outcome {
 static int record_answer(struct job *j, const struct outcome *outcome, const json_t *answer,
     int64_t retry_s, const char *message, struct record *r, struct err *e)
 {
-	r->body = json_pack("{s:s, s:I, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "event", "answer", "job",
-	    (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "retry_at",
+	r->body = json_pack("{s:s, s:I, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "event", "answer",
+	    "job", (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "retry_at",
 	    (json_int_t)(clock_wall_ms() + retry_s * 1000), "detail", "status",
 	    (json_int_t)json_opt_int(answer, "status", 0), "outcome", outcome->name, "message",
 	    message);
@@ -187,8 +192,8 @@ static int64_t retry_s_of(const struct job *j, const json_t *answer)
 	return asked < c->retry_max_s ? asked : c->retry_max_s;
 }
 
-enum verdict judge_enrol(
-    struct job *j, const json_t *answer, struct record *r, int64_t *ret_wait_ms, struct err *e)
+enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
 {
 	const char *name = json_opt_str(answer, "outcome", "");
 	int64_t retry_s = retry_s_of(j, answer);
@@ -201,7 +206,8 @@ enum verdict judge_enrol(
 
 		if (strcmp(name, o->name) != 0)
 			continue;
-		(void)err_set(&why, ERR_CA, o->code, "%s", json_opt_str(answer, "message", o->name));
+		(void)err_set(&why, ERR_CA, o->code, "%s",
+		    json_opt_str(answer, "message", o->name));
 		why.scope = o->scope;
 		if (record_answer(j, o, answer, retry_s, why.message, r, e) != 0)
 			return VERDICT_FAIL;

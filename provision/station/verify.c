@@ -36,7 +36,7 @@ struct audit {
 	char digests[PROFILES_MAX][65];
 	size_t profile_count;
 	int64_t certificates, attestations, proofs;
-	bool signer_met; /* the event that the signer remembers is there */
+	bool signer_met;  /* the event that the signer remembers is there */
 	bool signer_used; /* its station's chain holds attestations */
 };
 
@@ -74,8 +74,8 @@ static struct passage **find(struct audit *a, const json_t *event)
 	return p;
 }
 
-static int blob_of(
-    struct audit *a, const json_t *event, const char *member, struct buf *ret, struct err *e)
+static int blob_of(struct audit *a, const json_t *event, const char *member, struct buf *ret,
+    struct err *e)
 {
 	const char *digest;
 
@@ -101,14 +101,17 @@ static int take_profile(struct audit *a, const json_t *event, struct err *e)
 		if (strcmp(a->digests[i], digest) == 0)
 			return 0;
 	if (a->profile_count == PROFILES_MAX)
-		return err_set(e, ERR_RECORDS, "verify.profile", "more than %d profiles", PROFILES_MAX);
-	if (blob_of(a, event, "text", &text, e) != 0 || blob_of(a, event, "anchors", &anchors, e) != 0 ||
+		return err_set(e, ERR_RECORDS, "verify.profile", "more than %d profiles",
+		    PROFILES_MAX);
+	if (blob_of(a, event, "text", &text, e) != 0 ||
+	    blob_of(a, event, "anchors", &anchors, e) != 0 ||
 	    profile_parse(&p, digest, (const char *)text.data, text.len, e) != 0 ||
 	    profile_import_anchors(p, (const char *)anchors.data, anchors.len, e) != 0)
 		return -1;
 	hex_encode(p->digest, SHA256_LEN, own);
 	if (strcmp(own, digest) != 0)
-		return err_set(e, ERR_RECORDS, "verify.profile", "profile %s has other text", digest);
+		return err_set(e, ERR_RECORDS, "verify.profile", "profile %s has other text",
+		    digest);
 	copy_text(a->digests[a->profile_count], 65, digest);
 	a->profiles[a->profile_count++] = steal(&p);
 	return 0;
@@ -154,7 +157,9 @@ static int take_claim(struct audit *a, const json_t *event, struct err *e)
 	p->job = json_opt_int(event, "record", 0);
 	take_identity(p, event);
 	p->profile = find_profile(a, json_opt_str(event, "profile", ""));
-	return p->profile != NULL ? 0 : violation(p, e, "verify.profile", "claimed under an unknown profile");
+	return p->profile != NULL
+		   ? 0
+		   : violation(p, e, "verify.profile", "claimed under an unknown profile");
 }
 
 static int check_request(struct audit *a, struct passage *p, const json_t *event, struct err *e)
@@ -179,7 +184,8 @@ static int check_certificate(struct audit *a, struct passage *p, const json_t *e
 	AUTO_STRUCT(cert_report) report = { 0 };
 	AUTO_STRUCT(buf) chain = { 0 };
 	AUTO(X509_STACK) *others = NULL;
-	struct cert_question question = { .key = p->key, .at = seconds_of(event),
+	struct cert_question question = { .key = p->key,
+		.at = seconds_of(event),
 		.accept_test_ca = a->options->accept_test_ca };
 
 	if (p->key == NULL)
@@ -208,7 +214,8 @@ static int check_proof(struct audit *a, struct passage *p, const json_t *event, 
 	uint8_t nonce[32];
 
 	if (p->readback[0] == '\0' || strcmp(p->readback, p->certificate) != 0)
-		return violation(p, e, "verify.rule", "a proof without the certificate having been read back");
+		return violation(p, e, "verify.rule",
+		    "a proof without the certificate having been read back");
 	copy_text(proof.scheme, sizeof(proof.scheme), json_opt_str(event, "scheme", ""));
 	copy_text(p->nonce, 65, json_opt_str(event, "nonce", ""));
 	copy_text(p->preimage, 65, json_opt_str(event, "preimage", ""));
@@ -253,12 +260,15 @@ static int compare_statement(const struct passage *p, const json_t *statement, s
 
 		if (strcmp(json_opt_str(from, all[i].member, ""), all[i].expected) != 0)
 			return err_set(e, ERR_RECORDS, "verify.statement",
-			    "serial %s, job %lld: the signed statement's %s%s%s is not what the events say",
-			    p->identity.serial, (long long)p->job, all[i].object != NULL ? all[i].object : "",
+			    "serial %s, job %lld: the signed statement's %s%s%s is not what the "
+			    "events say",
+			    p->identity.serial, (long long)p->job,
+			    all[i].object != NULL ? all[i].object : "",
 			    all[i].object != NULL ? "." : "", all[i].member);
 	}
 	if (chain.seq != p->position)
-		return violation(p, e, "verify.statement", "the signed statement stands elsewhere in the chain");
+		return violation(p, e, "verify.statement",
+		    "the signed statement stands elsewhere in the chain");
 	return 0;
 }
 
@@ -272,21 +282,23 @@ static int check_attestation(struct audit *a, struct passage *p, const json_t *e
 	AUTO(X509) *signer = NULL;
 	const char *text;
 
-	if (blob_of(a, event, "statement", &recorded, e) != 0 || blob_of(a, event, "cms", &cms, e) != 0 ||
-	    blob_of(a, event, "jws", &jws, e) != 0)
+	if (blob_of(a, event, "statement", &recorded, e) != 0 ||
+	    blob_of(a, event, "cms", &cms, e) != 0 || blob_of(a, event, "jws", &jws, e) != 0)
 		return -1;
 	text = buf_str(&jws, e);
-	if (text == NULL ||
-	    attestation_verify(&cms, text, a->options->trust, seconds_of(event), &statement, &signer, e) != 0)
+	if (text == NULL || attestation_verify(&cms, text, a->options->trust, seconds_of(event),
+				&statement, &signer, e) != 0)
 		return -1;
 	if (!buf_equal(&recorded, &statement))
-		return violation(p, e, "verify.statement", "what was signed is not the recorded statement");
+		return violation(p, e, "verify.statement",
+		    "what was signed is not the recorded statement");
 	if (statement_parse(statement.data, statement.len, &said, ERR_RECORDS, e) != 0 ||
 	    compare_statement(p, said, e) != 0)
 		return -1;
 	p->attested = true;
 	a->attestations++;
-	if (a->options->signer_station != NULL && strcmp(p->station, a->options->signer_station) == 0)
+	if (a->options->signer_station != NULL &&
+	    strcmp(p->station, a->options->signer_station) == 0)
 		a->signer_used = true;
 	return 0;
 }
@@ -314,8 +326,10 @@ static int take_end(struct audit *a, struct passage **at, const json_t *event, s
 {
 	struct passage *p = *at;
 
-	if (strcmp(json_opt_str(event, "outcome", ""), "passed") == 0 && !(p->proven && p->attested))
-		return violation(p, e, "verify.rule", "passed without a proof and an attestation (I3)");
+	if (strcmp(json_opt_str(event, "outcome", ""), "passed") == 0 &&
+	    !(p->proven && p->attested))
+		return violation(p, e, "verify.rule",
+		    "passed without a proof and an attestation (I3)");
 	(void)a;
 	*at = p->next;
 	passage_free(p);
@@ -338,7 +352,8 @@ static int take_job_event(struct audit *a, const char *kind, const json_t *event
 	if (!is_step && !is_end && strcmp(kind, "attesting") != 0)
 		return 0;
 	if (*at == NULL)
-		return err_set(e, ERR_RECORDS, "verify.rule", "it is of job %lld, which nobody claimed",
+		return err_set(e, ERR_RECORDS, "verify.rule",
+		    "it is of job %lld, which nobody claimed",
 		    (long long)json_opt_int(event, "job", -1));
 	if (is_step)
 		return take_step(a, *at, event, e);
@@ -399,17 +414,19 @@ static int compare_with_signer(const struct audit *a, struct err *e)
 		return 0;
 	if (o->signer_seq == 0)
 		return err_set(e, ERR_RECORDS, "verify.position",
-		    "these records hold attestations of station %s, whose signer remembers none: its position file is "
+		    "these records hold attestations of station %s, whose signer remembers none: "
+		    "its position file is "
 		    "gone",
 		    o->signer_station);
 	return err_set(e, ERR_RECORDS, "verify.truncated",
-	    "the signer attested event %s/%lld, which is not in these records: their end is missing, or they are an "
+	    "the signer attested event %s/%lld, which is not in these records: their end is "
+	    "missing, or they are an "
 	    "old copy",
 	    o->signer_station, (long long)o->signer_seq);
 }
 
-int verify_records(
-    struct records *r, const struct verify_options *options, json_t **ret, struct err *e)
+int verify_records(struct records *r, const struct verify_options *options, json_t **ret,
+    struct err *e)
 {
 	AUTO_STRUCT(audit) a = { .records = r, .options = options };
 	AUTO(json_t) *counts = NULL;

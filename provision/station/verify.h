@@ -9,7 +9,7 @@
 #include "x509.h"
 
 struct verify_options {
-	X509_STACK *trust;   /* what attestations end in */
+	X509_STACK *trust; /* what attestations end in */
 	/* How far the signer remembers to have attested a station's chain: an event that must be there
 	 * (seq 0: it remembers nothing). NULL: not known (no configuration). */
 	const char *signer_station, *signer_head;
@@ -24,7 +24,7 @@ struct verify_options {
  * the events say and stands in this very chain. Fills *ret with counts. The first violation is the
  * error; its message names station, event and serial. Codes "verify.*" and the judges' own.
  */
-must_check int verify_records(
-    struct records *r, const struct verify_options *options, json_t **ret, struct err *e);
+must_check int verify_records(struct records *r, const struct verify_options *options, json_t **ret,
+    struct err *e);
 
 #endif

@@ -168,8 +168,10 @@ static int take(struct options *o, int id, const char *value, struct err *e)
 
 static int check_strike(const struct options *o, const char *fault, struct err *e)
 {
-	const struct twin_config config = { .serial = o->serial, .model = o->model,
-		.variant = o->variant != NULL ? o->variant : o->family->variants[0], .fault = fault,
+	const struct twin_config config = { .serial = o->serial,
+		.model = o->model,
+		.variant = o->variant != NULL ? o->variant : o->family->variants[0],
+		.fault = fault,
 		.seed = (uint64_t)o->seed };
 
 	/* kiln-twin itself makes two devices claim one serial. */

@@ -26,12 +26,13 @@ static void test_percentiles_and_shares(void **state)
 	assert_int_equal(stats_seconds_left(s, 10), -1);
 	take(s, json_pack("{s:s, s:s}", "event", "arrived", "slot", "1"));
 	for (int i = 100; i > 0; i--)
-		take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen", "outcome", "ok",
-			    "ms", i));
-	take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen", "outcome", "failed",
-		    "ms", 100000));
-	take(s, json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i}", "event", "unit", "outcome", "passed", "ms",
-		    400, "device_ms", 300, "ca_ms", 60, "hsm_ms", 30, "station_ms", 10));
+		take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen",
+			    "outcome", "ok", "ms", i));
+	take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen", "outcome",
+		    "failed", "ms", 100000));
+	take(s,
+	    json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i}", "event", "unit", "outcome", "passed",
+		"ms", 400, "device_ms", 300, "ca_ms", 60, "hsm_ms", 30, "station_ms", 10));
 	take(s, json_pack("{s:s, s:s, s:i, s:i}", "event", "unit", "outcome", "failed", "ms", 9999,
 		    "device_ms", 9999));
 	assert_int_equal(stats_ended(s), 2);

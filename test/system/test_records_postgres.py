@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 SOURCE = os.environ.get("KILN_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
-SCHEMA = os.path.join(SOURCE, "provision", "station", "schema.sql")
+SCHEMA = os.path.join(SOURCE, "provision", "station", "records", "schema.sql")
 PROGRAMS = "/usr/lib/postgresql/15/bin"
 DIGEST = "%064x"
 

@@ -38,7 +38,7 @@ static int put(const char *path, const struct hsm_token *token, const char *stat
 static int refuse(const char *path, const char *why, const json_t *guard, struct err *e)
 {
 	return err_set(e, ERR_HSM, "hsm.operator.guard",
-	    "%s (token \"%s\", %s): correct the PIN, then remove %s", why,
+	    "%s (token \"%s\", %s): correct the PIN, then kiln hsm unblock, which removes %s", why,
 	    json_opt_str(guard, "token", "?"), json_opt_str(guard, "at", "at an unknown time"),
 	    path);
 }

@@ -160,6 +160,10 @@ must_check int profile_import_anchors(struct profile *p, const char *text, size_
 void profile_free(struct profile *p);
 OWNED_PTR(profile, profile_free)
 
+/* A unit that is expected (on a list) can be of this profile; model may be "". CONFIG "list". */
+must_check int profile_expects(const struct profile *p, const char *serial, const char *model,
+    struct err *e);
+
 /* The identity fits the patterns and leaves no template empty; else DEVICE "identity.model",
  * "identity.serial", "identity.firmware", "identity.lifecycle", "identity.template". */
 must_check int profile_match(const struct profile *p, const struct identity *i, struct err *e);

@@ -103,6 +103,20 @@ int profile_read_identity(struct profile *p, const struct yaml_node *root, struc
 	return 0;
 }
 
+int profile_expects(const struct profile *p, const char *serial, const char *model, struct err *e)
+{
+	char text[100];
+
+	if (matches(p->serial_pattern, serial, text, sizeof(text)) != 1)
+		return err_set(e, ERR_CONFIG, "list", "serial %s does not match %s of profile %s",
+		    serial, p->serial_pattern, p->product);
+	if (model[0] != '\0' && matches(p->model_pattern, model, text, sizeof(text)) != 1)
+		return err_set(e, ERR_CONFIG, "list",
+		    "serial %s: model %s does not match %s of profile %s", serial, model,
+		    p->model_pattern, p->product);
+	return 0;
+}
+
 int profile_match(const struct profile *p, const struct identity *i, struct err *e)
 {
 	const struct {

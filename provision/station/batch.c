@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "config.h"
+#include "job.h"
 #include "station.h"
 
 #define BATCH_FULL "batch.full"
@@ -235,9 +236,22 @@ static int exit_code_of(const struct batch *b, const struct batch_result *r)
 	return r->pending > 0 ? EXIT_PENDING : EXIT_PASSED;
 }
 
+/* Units whose work a second signal ended: their jobs stay open in the records. */
+static void tell_interrupted(struct batch *b)
+{
+	for (const struct job *j = b->station->jobs; j != NULL; j = j->next)
+		station_tell(b->station,
+		    json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
+			"slot", j->slot_name, "serial", j->identity.serial, "outcome", "parked",
+			"ms", (json_int_t)0, "domain", err_domain_name(ERR_OPERATOR), "code",
+			"batch.interrupted", "message", "stopped in the middle of its work",
+			"advice", "plug it in again when the station runs: it is continued"));
+}
+
 static void sum_up(struct batch *b, struct batch_result *r)
 {
 	*r = (struct batch_result){ .why = b->why };
+	tell_interrupted(b);
 	for (size_t i = 0; i < b->unit_count; i++) {
 		enum outcome o = b->units[i].outcome;
 
@@ -246,6 +260,8 @@ static void sum_up(struct batch *b, struct batch_result *r)
 		r->refused += o == REFUSED;
 		r->pending += o == PARKED || o == PARKED_LINK;
 	}
+	if (b->options->count > (long)b->unit_count)
+		r->missing = b->options->count - (long)b->unit_count;
 	tell_missing(b, r);
 	r->exit_code = exit_code_of(b, r);
 	station_tell(b->station,
@@ -279,6 +295,16 @@ static void batch_free(struct batch *b)
 }
 OWNED_STRUCT(batch, batch_free)
 
+/* A typing mistake is told now, not by a unit that never comes. */
+static int check_list(const struct batch *b, struct err *e)
+{
+	for (size_t i = 0; i < b->list.count; i++)
+		if (profile_expects(b->station->profile, b->list.units[i].serial,
+			b->list.units[i].model, e) != 0)
+			return err_while(e, "%s", b->options->list);
+	return 0;
+}
+
 static int run(struct batch *b, const struct config *config, struct batch_result *ret,
     struct err *e)
 {
@@ -292,6 +318,8 @@ static int run(struct batch *b, const struct config *config, struct batch_result
 	if (b->options->list != NULL && list_load(&b->list, b->options->list, e) != 0)
 		return -1;
 	if (catch_signals(b, e) != 0 || station_open(&b->station, b->loop, config, &hooks, e) != 0)
+		return -1;
+	if (check_list(b, e) != 0)
 		return -1;
 	(void)event_base_dispatch(b->loop); /* ends by loopbreak */
 	if (b->failed_to_start) {

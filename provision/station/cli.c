@@ -49,10 +49,32 @@ const struct command commands[] = {
 	{ NULL, NULL, NULL },
 };
 
+/* Where the domain alone would send people to the wrong desk. */
+static const struct {
+	const char *code, *advice;
+} advices[] = {
+	{ "records.locked",
+	    "another kiln works with these records: wait until it has ended, or stop it" },
+	{ "list", "correct the list" },
+	{ "file", "check the path and its permissions" },
+	{ "yaml", "correct the file at that place" },
+	{ "profile", "correct the profile at that place" },
+	{ "unit.unknown", "check the serial" },
+	{ "hsm.operator.guard", "correct the PIN, then kiln hsm unblock" },
+};
+
+static const char *advice_for(const struct err *e)
+{
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
+		if (err_is(e, advices[i].code))
+			return advices[i].advice;
+	return err_advice(e->domain);
+}
+
 int cli_fail(const struct err *e)
 {
 	(void)fprintf(stderr, "kiln: %s [%s]\n  what to do: %s\n", e->message, e->code,
-	    err_advice(e->domain));
+	    advice_for(e));
 	if (err_is(e, "records.locked"))
 		return EXIT_LOCKED;
 	return e->domain == ERR_CONFIG || e->domain == ERR_OPERATOR ? EXIT_INPUT : EXIT_STATION;

@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "file.h"
@@ -72,6 +73,18 @@ static int put_member(const struct evidence *v, struct records *r, const char *m
 	return put(v, name, &bytes, e);
 }
 
+/* Evidence of two units in one folder would look like one unit's. */
+static int make_folder(const char *folder, struct err *e)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/csr.der", folder);
+	if (access(path, F_OK) == 0)
+		return err_set(e, ERR_CONFIG, "file",
+		    "%s holds evidence already: name another folder", folder);
+	return file_mkdir(folder, 0755, e);
+}
+
 static int write_all(struct source *s, const char *serial, struct evidence *v, struct err *e)
 {
 	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem",
@@ -85,7 +98,7 @@ static int write_all(struct source *s, const char *serial, struct evidence *v, s
 		    "serial %s has no job in these records", serial);
 	if (records_events(s->records, serial, 0, collect_proof, v, e) != 0)
 		return -1;
-	if (file_mkdir(v->folder, 0755, e) != 0)
+	if (make_folder(v->folder, e) != 0)
 		return -1;
 	for (size_t i = 0; members[i] != NULL; i++)
 		if (put_member(v, s->records, members[i], names[i], e) != 0)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from station_kit import (ABORTED, INPUT, LOCKED, PASSED, PENDING, PINS, STATION, UNITS, USAGE, World, check_promises,
+from station_kit import (ABORTED, INPUT, LOCKED, PASSED, PENDING, PINS, SOURCE, STATION, UNITS, USAGE, World, check_promises,
                          kiln)
 
 
@@ -44,7 +44,8 @@ class Lists(unittest.TestCase):
     def test_a_bad_list_is_refused_with_its_place(self):
         with World(devices=1, slots=1) as world:
             for text, place in [("serial\nA\nA\n", "twice"), ("serial,labe\nA,b\n", ":1:8: "), ("label\nA\n", ":1:1: "),
-                                ("serial,label\nA\n", ":2:"), ('serial\n"A\n', ":2:1: "), ("", "empty")]:
+                                ("serial,label\nA\n", ":2:"), ("serial\nBAD-1\n", "BAD-1"),
+                                ("serial,model\nIP30000001,X9\n", "X9"), ('serial\n"A\n', ":2:1: "), ("", "empty")]:
                 world.write("units.csv", text)
                 code, batch = world.run("--list", world.path("units.csv"))
                 self.assertEqual(code, INPUT, text)
@@ -99,14 +100,16 @@ class Exits(unittest.TestCase):
             batch = world.batch("--count", 2)
             batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
             batch.process.send_signal(signal.SIGTERM)
-            self.assertEqual(batch.wait(), PASSED, batch.stderr)
-            self.assertEqual(batch.summary()["passed"], 1)
+            self.assertEqual(batch.wait(), UNITS, batch.stderr)
+            self.assertEqual((batch.summary()["passed"], batch.summary()["missing"]), (1, 1))
             batch = world.batch("--count", 1)
             batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
             for _ in range(2):
                 batch.process.send_signal(signal.SIGINT)
                 batch.wait_for(lambda e: e["event"] == "station" and e["what"] == "draining")
             self.assertEqual(batch.wait(), ABORTED)
+            self.assertEqual([u["code"] for u in batch.units], ["batch.interrupted"])
+            self.assertEqual(batch.summary()["pending"], 1)
             world.twins.ask("unplug", slot=1)
             world.twins.ask("plug", slot=1, serial=world.serials()[1])
             code, batch = world.run("--count", 1)
@@ -207,6 +210,14 @@ class Production(unittest.TestCase):
             done = kiln("doctor", "--config", world.config)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertNotIn("FAIL", done.stdout)
+            for old, new, said in [("accept_test_ca: true", "accept_test_ca: false", "cert.test-ca"),
+                                   ("certificate: attestation.pem", "certificate: tls.pem", "attestation.certificate"),
+                                   ("profile: profile.yaml", f"profile: {SOURCE}/profiles/spdm/infusion-pump.yaml",
+                                    "cert.chain")]:
+                world.write("other.yaml", world.read("station.yaml").replace(old, new))
+                done = kiln("doctor", "--config", world.path("other.yaml"))
+                self.assertNotEqual(done.returncode, 0, said)
+                self.assertIn(said, done.stdout)
             os.rename(world.path("tokens"), world.path("gone"))
             done = kiln("doctor", "--config", world.config)
             self.assertNotEqual(done.returncode, 0)

@@ -141,7 +141,7 @@ int records_orphans(struct records *r, json_t **ret, struct err *e)
 	    /* Its unit may still come back, but what an answer that was lost issued never will. */
 	    " UNION ALL SELECT intent.csr, intent.event, intent.job, job.serial, intent.attempt,"
 	    " intent.csr, job.spki, NULL, NULL, 'possibly issued by attempt ' || intent.attempt ||"
-	    " ': no answer came; its unit still waits', 'unrevoked', NULL FROM intent JOIN job ON"
+	    " ': no answer came; its unit still waits', 'undecided', NULL FROM intent JOIN job ON"
 	    " job.number = intent.job WHERE intent.kind = 'enrol' AND job.status IN ('open', "
 	    "'parked')"
 	    " AND intent.state IN ('open', 'possibly-issued') AND NOT EXISTS (SELECT 1 FROM "

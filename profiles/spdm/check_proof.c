@@ -66,7 +66,7 @@ static int take_message(struct reader *r, uint8_t version, enum spdm_code code, 
 static int read_version(struct reader *r, unsigned *ret_entries, struct err *e)
 {
 	const uint8_t *m;
-	const uint8_t *entries;
+	const uint8_t *entries = NULL;
 
 	if (take_message(r, SPDM_VERSION_10, SPDM_GET_VERSION, SPDM_HEADER_LEN, &m, e) != 0 ||
 	    take_message(r, SPDM_VERSION_10, SPDM_VERSION, 6, &m, e) != 0 ||
@@ -127,7 +127,7 @@ static int read_digests(struct reader *r, struct err *e)
 {
 	size_t hash_len = r->options->algorithm->hash_len;
 	const uint8_t *m;
-	const uint8_t *rest;
+	const uint8_t *rest = NULL;
 	size_t slots = 0;
 
 	if (take_message(r, r->version, SPDM_GET_DIGESTS, SPDM_HEADER_LEN, &m, e) != 0 ||
@@ -149,7 +149,7 @@ static int read_portion(struct reader *r, size_t *ret_left, struct err *e)
 {
 	const uint8_t *request;
 	const uint8_t *answer;
-	const uint8_t *portion;
+	const uint8_t *portion = NULL;
 	size_t len;
 
 	if (take_message(r, r->version, SPDM_GET_CERTIFICATE, 8, &request, e) != 0 ||
@@ -209,8 +209,8 @@ static int read_challenge_auth(struct reader *r, struct err *e)
 {
 	size_t hash_len = r->options->algorithm->hash_len;
 	const uint8_t *m;
-	const uint8_t *chain_hash;
-	const uint8_t *rest;
+	const uint8_t *chain_hash = NULL;
+	const uint8_t *rest = NULL;
 	size_t opaque_len;
 
 	if (take_message(r, r->version, SPDM_CHALLENGE_AUTH, SPDM_HEADER_LEN, &m, e) != 0 ||

@@ -297,7 +297,7 @@ static int watch_signals(struct http *h, struct err *e)
 int http_open(struct http **ret, const struct ca *ca, struct est *est, uint16_t port, struct err *e)
 {
 	AUTO_PTR(http) *h = calloc(1, sizeof(*h));
-	int fd;
+	int fd = -1;
 
 	if (h == NULL)
 		return err_nomem(e);

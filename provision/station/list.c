@@ -157,7 +157,7 @@ static int by_serial(const void *a, const void *b)
 
 static int read_all(struct cursor *c, struct list *l, struct err *e)
 {
-	int columns[COLUMNS_MAX], count;
+	int columns[COLUMNS_MAX], count = 0;
 
 	if (read_header(c, columns, &count, e) != 0)
 		return -1;

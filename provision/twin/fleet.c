@@ -170,7 +170,7 @@ static int check_empty(const struct fleet_slot *s, int64_t slot, struct err *e)
 
 int fleet_plug_next(struct fleet *f, int64_t slot, const char **ret_serial, struct err *e)
 {
-	struct fleet_slot *s;
+	struct fleet_slot *s = NULL;
 
 	if (find_slot(f, slot, &s, e) != 0 || check_empty(s, slot, e) != 0)
 		return -1;
@@ -194,7 +194,7 @@ static bool is_plugged(const struct fleet *f, size_t device)
 
 int fleet_plug(struct fleet *f, int64_t slot, const char *serial, struct err *e)
 {
-	struct fleet_slot *s;
+	struct fleet_slot *s = NULL;
 
 	if (find_slot(f, slot, &s, e) != 0 || check_empty(s, slot, e) != 0)
 		return -1;
@@ -211,7 +211,7 @@ int fleet_plug(struct fleet *f, int64_t slot, const char *serial, struct err *e)
 
 int fleet_unplug(struct fleet *f, int64_t slot, const char **ret_serial, struct err *e)
 {
-	struct fleet_slot *s;
+	struct fleet_slot *s = NULL;
 
 	if (find_slot(f, slot, &s, e) != 0)
 		return -1;

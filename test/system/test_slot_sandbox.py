@@ -104,7 +104,8 @@ class TestSlotSandbox(unittest.TestCase):
         kit = os.path.dirname(os.path.abspath(__file__))
         script = ("import sys; sys.path.insert(0, sys.argv[1])\n"
                   "from slot_kit import Slot\n"
-                  "print(Slot().process.pid, flush=True); sys.stdin.read()")
+                  "slot = Slot()\n"
+                  "print(slot.process.pid, flush=True); sys.stdin.read()")
         parent = subprocess.Popen([sys.executable, "-B", "-c", script, kit], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE)
         pid = int(parent.stdout.readline())

@@ -163,6 +163,7 @@ static void print_end(const struct hands *h, const struct batch_result *r, bool 
 	struct err ignored = { 0 }; /* without the path the bare name still says what to run */
 	const char *folder = proc_folder(&kiln, &ignored) == 0 ? (const char *)kiln.data : ".";
 
+	stats_print_units(h->face.stats, out);
 	stats_print(h->face.stats, out);
 	(void)fprintf(out, "\n%ld passed, %ld failed, %ld refused, %ld pending\n", r->passed,
 	    r->failed, r->refused, r->pending);

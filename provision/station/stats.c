@@ -1,5 +1,6 @@
 #include "stats.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,14 @@ static const char *const share_members[SHARE_COUNT] = { "device_ms", "ca_ms", "h
 	"station_ms" };
 static const char *const share_names[SHARE_COUNT] = { "device", "CA", "HSM", "station" };
 
+struct unit_row {
+	char serial[IDENTITY_MAX + 1], slot[16], outcome[16];
+	int64_t ms, shares[SHARE_COUNT];
+};
+
 struct stats {
+	struct unit_row rows[STATS_UNITS_SHOWN]; /* a ring; ended counts what went in */
+	char who[STEP_COUNT][16];
 	struct samples steps[STEP_COUNT];
 	struct samples shares[SHARE_COUNT];
 	struct samples units;
@@ -55,6 +63,29 @@ static void add(struct samples *s, int64_t ms)
 	s->ms[s->count++] = ms;
 }
 
+static void copy(char *ret, size_t size, const json_t *event, const char *member)
+{
+	(void)snprintf(ret, size, "%s", json_opt_str(event, member, ""));
+}
+
+static void take_step(struct stats *s, enum step_id step, const json_t *event)
+{
+	add(&s->steps[step], json_opt_int(event, "ms", 0));
+	copy(s->who[step], sizeof(s->who[step]), event, "who");
+}
+
+static void keep_unit(struct stats *s, const json_t *event)
+{
+	struct unit_row *u = &s->rows[s->ended++ % STATS_UNITS_SHOWN];
+
+	copy(u->serial, sizeof(u->serial), event, "serial");
+	copy(u->slot, sizeof(u->slot), event, "slot");
+	copy(u->outcome, sizeof(u->outcome), event, "outcome");
+	u->ms = json_opt_int(event, "ms", 0);
+	for (size_t i = 0; i < SHARE_COUNT; i++)
+		u->shares[i] = json_opt_int(event, share_members[i], 0);
+}
+
 void stats_take(struct stats *s, const json_t *event)
 {
 	const char *kind = json_opt_str(event, "event", "");
@@ -64,10 +95,10 @@ void stats_take(struct stats *s, const json_t *event)
 		s->first_ms = clock_now_ms();
 	if (strcmp(kind, "step") == 0 && strcmp(json_opt_str(event, "outcome", ""), "ok") == 0 &&
 	    step_parse(json_opt_str(event, "step", ""), &step))
-		add(&s->steps[step], json_opt_int(event, "ms", 0));
+		take_step(s, step, event);
 	if (strcmp(kind, "unit") != 0)
 		return;
-	s->ended++;
+	keep_unit(s, event);
 	s->last_ms = clock_now_ms();
 	if (strcmp(json_opt_str(event, "outcome", ""), "passed") != 0)
 		return;
@@ -104,23 +135,46 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void print_row(FILE *out, const char *name, const struct samples *s)
+static void print_row(FILE *out, const char *name, const char *who, const struct samples *s)
 {
 	if (s->count == 0)
 		return;
 	qsort(s->ms, s->count, sizeof(*s->ms), by_value);
-	(void)fprintf(out, "  %-10s %8zu %10lld %10lld\n", name, s->count,
+	(void)fprintf(out, "  %-10s %-8s %8zu %10lld %10lld\n", name, who, s->count,
 	    (long long)s->ms[s->count / 2], (long long)s->ms[s->count * 95 / 100]);
+}
+
+void stats_print_units(const struct stats *s, FILE *out)
+{
+	long first = s->ended > STATS_UNITS_SHOWN ? s->ended - STATS_UNITS_SHOWN : 0;
+
+	(void)fprintf(out, "\n  %-5s %-16s %-8s %8s %8s %6s %6s %8s  ms\n", "slot", "serial",
+	    "outcome", "whole", "device", "CA", "HSM", "station");
+	for (long i = first; i < s->ended; i++) {
+		const struct unit_row *u = &s->rows[i % STATS_UNITS_SHOWN];
+
+		(void)fprintf(out, "  %-5s %-16s %-8s %8lld", u->slot, u->serial, u->outcome,
+		    (long long)u->ms);
+		(void)fprintf(out, " %8lld %6lld %6lld %8lld\n", (long long)u->shares[SHARE_DEVICE],
+		    (long long)u->shares[SHARE_CA], (long long)u->shares[SHARE_HSM],
+		    (long long)u->shares[SHARE_STATION]);
+	}
+	if (first > 0)
+		(void)fprintf(out, "  (and %ld before these)\n", first);
 }
 
 void stats_print(const struct stats *s, FILE *out)
 {
-	(void)fprintf(out, "\n  %-10s %8s %10s %10s\n", "step", "times", "p50 ms", "p95 ms");
+	(void)fprintf(out, "\n  %-10s %-8s %8s %10s %10s\n", "step", "by", "times", "p50 ms",
+	    "p95 ms");
 	for (size_t i = 0; i < STEP_COUNT; i++)
-		print_row(out, step_name((enum step_id)i), &s->steps[i]);
-	(void)fprintf(out, "\n  %-10s %8s %10s %10s\n", "passed", "units", "p50 ms", "p95 ms");
+		print_row(out, step_name((enum step_id)i), s->who[i], &s->steps[i]);
+	if (s->units.count == 0)
+		return;
+	(void)fprintf(out, "\n  %-10s %-8s %8s %10s %10s\n", "passed", "", "units", "p50 ms",
+	    "p95 ms");
 	for (size_t i = 0; i < SHARE_COUNT; i++)
-		print_row(out, share_names[i], &s->shares[i]);
-	print_row(out, "whole", &s->units);
+		print_row(out, share_names[i], "", &s->shares[i]);
+	print_row(out, "whole", "", &s->units);
 	(void)fprintf(out, "\n  %.0f units per hour\n", stats_per_hour(s));
 }

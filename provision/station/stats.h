@@ -20,6 +20,9 @@ long stats_ended(const struct stats *s);
 double stats_per_hour(const struct stats *s);
 /* Seconds until `total` units have ended at the rate so far; -1 while it is unknown. */
 long stats_seconds_left(const struct stats *s, long total);
+/* One line for each unit that has ended, the last STATS_UNITS_SHOWN of them: times split by who took them. */
+enum { STATS_UNITS_SHOWN = 200 };
+void stats_print_units(const struct stats *s, FILE *out);
 /* The table: p50 and p95 per step, the shares of device, CA, HSM and station, units per hour. */
 void stats_print(const struct stats *s, FILE *out);
 

@@ -26,10 +26,10 @@ static void test_percentiles_and_shares(void **state)
 	assert_int_equal(stats_seconds_left(s, 10), -1);
 	take(s, json_pack("{s:s, s:s}", "event", "arrived", "slot", "1"));
 	for (int i = 100; i > 0; i--)
-		take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen",
-			    "outcome", "ok", "ms", i));
-	take(s, json_pack("{s:s, s:s, s:s, s:i}", "event", "step", "step", "keygen", "outcome",
-		    "failed", "ms", 100000));
+		take(s, json_pack("{s:s, s:s, s:s, s:s, s:i}", "event", "step", "who", "device",
+			    "step", "keygen", "outcome", "ok", "ms", i));
+	take(s, json_pack("{s:s, s:s, s:s, s:s, s:i}", "event", "step", "who", "device", "step",
+		    "keygen", "outcome", "failed", "ms", 100000));
 	take(s,
 	    json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i}", "event", "unit", "outcome", "passed",
 		"ms", 400, "device_ms", 300, "ca_ms", 60, "hsm_ms", 30, "station_ms", 10));
@@ -37,10 +37,12 @@ static void test_percentiles_and_shares(void **state)
 		    "device_ms", 9999));
 	assert_int_equal(stats_ended(s), 2);
 	stats_print(s, out);
+	stats_print_units(s, out);
 	assert_int_equal(fclose(out), 0);
-	assert_non_null(strstr(text, "keygen          100         51         96\n"));
-	assert_non_null(strstr(text, "device            1        300        300\n"));
-	assert_non_null(strstr(text, "whole             1        400        400\n"));
+	assert_non_null(strstr(text, "keygen     device        100         51         96\n"));
+	assert_non_null(strstr(text, "device                     1        300        300\n"));
+	assert_non_null(strstr(text, "whole                      1        400        400\n"));
+	assert_non_null(strstr(text, "passed        400      300     60     30       10\n"));
 	free(text);
 }
 

@@ -344,9 +344,13 @@ static int reader_open(struct reader *r, size_t len, struct err *e)
 	return 0;
 }
 
-static void reader_close(struct reader *r)
+/* libfyaml 0.7.12 crashes when some parsers that met an error are destroyed: those are left to the end
+ * of the process, which such an error ends soon. */
+static void reader_close(struct reader *r, bool failed)
 {
 	free(r->key);
+	if (failed)
+		return;
 	if (r->parser != NULL)
 		fy_parser_destroy(r->parser);
 	if (r->diag != NULL)
@@ -366,7 +370,7 @@ static int read_text(struct yaml *y, const char *text, size_t len, struct err *e
 	rc = reader_open(&r, len, e);
 	if (rc == 0)
 		rc = read_events(&r, e);
-	reader_close(&r);
+	reader_close(&r, rc != 0);
 	return rc;
 }
 

@@ -22,6 +22,13 @@
 
 enum { HANDS_MS = 5000, REPLUGS_MAX = 64 };
 
+/* One thing to do, not from inside the station's own event; a slot waits for its own. */
+struct move {
+	struct hands *hands;
+	long slot;
+	char serial[IDENTITY_MAX + 1]; /* "" : the next device; else this one again */
+};
+
 /* Takes units out and puts units in, like a person at the fixture. */
 struct hands {
 	struct dry_run *d;
@@ -29,16 +36,10 @@ struct hands {
 	struct batch *batch;
 	struct event_base *loop;
 	bool busy[CONFIG_SLOTS_MAX]; /* a device is in the slot and its unit has not ended */
+	struct move moves[CONFIG_SLOTS_MAX];
 	char (*replugged)[IDENTITY_MAX + 1];
 	size_t replugged_count, replugged_cap;
 	struct err why;
-};
-
-/* One thing to do, not from inside the station's own event. */
-struct move {
-	struct hands *hands;
-	long slot;
-	char serial[IDENTITY_MAX + 1]; /* "" : the next device; else this one again */
 };
 
 static bool any_busy(const struct hands *h)
@@ -95,7 +96,6 @@ static void on_move(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (make_move(m, &e) != 0)
 		give_up(m->hands, &e);
-	free(m);
 }
 
 /* A unit that waits for its cable is reseated once, as the screen says. */
@@ -118,21 +118,15 @@ static bool is_first_reseat(struct hands *h, const json_t *event)
 static void plan_move(struct hands *h, const json_t *event)
 {
 	const struct timeval soon = { 0, 0 };
-	struct move *m = calloc(1, sizeof(*m));
+	long slot = strtol(json_opt_str(event, "slot", "0"), NULL, 10);
+	struct move *m = &h->moves[slot - 1];
 	struct err e = { 0 };
 
-	if (m == NULL) {
-		(void)err_nomem(&e);
-		give_up(h, &e);
-		return;
-	}
-	m->hands = h;
-	m->slot = strtol(json_opt_str(event, "slot", "0"), NULL, 10);
+	*m = (struct move){ .hands = h, .slot = slot };
 	if (is_first_reseat(h, event))
 		(void)snprintf(m->serial, sizeof(m->serial), "%s",
 		    json_opt_str(event, "serial", ""));
 	if (event_base_once(h->loop, -1, EV_TIMEOUT, on_move, m, &soon) != 0) {
-		free(m);
 		(void)err_nomem(&e);
 		give_up(h, &e);
 	}

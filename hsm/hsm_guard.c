@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "file.h"
 #include "json.h"
 
@@ -99,7 +100,9 @@ int hsm_guard_fail(const char *path, const struct hsm_token *token, struct err *
 
 int hsm_guard_clear(const char *path, struct err *e)
 {
+	FAILPOINT("guard.clear");
 	if (unlink(path) != 0 && errno != ENOENT)
 		return err_errno(e, ERR_CONFIG, "file", "removing %s", path);
+	FAILPOINT("guard.cleared");
 	return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "failpoint.h"
+
 static const struct transport_ops *const table[] = {
 	&serial_transport,
 };
@@ -32,7 +34,12 @@ int transport_read(struct transport *t, void *data, size_t len, size_t *ret_got,
 int transport_write(struct transport *t, const void *data, size_t len, int64_t deadline,
     struct err *e)
 {
-	return t->ops->write(t, data, len, deadline, e);
+	int rc;
+
+	FAILPOINT("link.write");
+	rc = t->ops->write(t, data, len, deadline, e);
+	FAILPOINT("link.written");
+	return rc;
 }
 
 void transport_flush(struct transport *t)

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 static int fill(int fd, const char *path, size_t max, struct buf *ret, struct err *e)
 {
 	for (;;) {
@@ -54,6 +56,7 @@ static int put(int fd, const uint8_t *data, size_t len)
 		data += n;
 		len -= (size_t)n;
 	}
+	FAILPOINT("file.written");
 	return fsync(fd);
 }
 
@@ -65,6 +68,7 @@ static int sync_folder_of(const char *path)
 
 	(void)snprintf(folder, sizeof(folder), "%.*s", slash != NULL ? (int)(slash - path + 1) : 1,
 	    slash != NULL ? path : ".");
+	FAILPOINT("file.renamed");
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
@@ -80,16 +84,19 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 
 	if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
 		return err_set(e, ERR_CONFIG, "file", "a path is too long");
+	FAILPOINT("file.write");
 	(void)unlink(fresh); /* left by a crash, perhaps with another mode; mostly there is none */
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, ERR_CONFIG, "file", "creating %s", fresh);
 	rc = put(fd, data, len);
+	FAILPOINT("file.synced");
 	if (close(fd) != 0 || rc != 0 || rename(fresh, path) != 0 || sync_folder_of(path) != 0) {
 		rc = err_errno(e, ERR_CONFIG, "file", "writing %s", path);
 		(void)unlink(fresh); /* the error above is the one to report */
 		return rc;
 	}
+	FAILPOINT("file.durable");
 	return 0;
 }
 

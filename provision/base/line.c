@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failpoint.h"
 
 void line_free(struct line *l)
 {
@@ -45,6 +46,7 @@ static int take_line(struct line *l, json_t **ret, enum err_domain domain, struc
 	rc = json_parse((const char *)l->in.data, len, ret, domain, e);
 	explicit_bzero(l->in.data, len);
 	buf_drop(&l->in, len + 1);
+	FAILPOINT("line.received");
 	return rc == 0 ? 1 : -1;
 }
 
@@ -99,6 +101,7 @@ int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain d
 	if (out.len > LINE_MAX_LEN)
 		return err_set(e, domain, "line.long", "a line is longer than %d bytes",
 		    LINE_MAX_LEN);
+	FAILPOINT("line.send");
 	while (done < out.len) {
 		ssize_t n = put(fd, out.data + done, out.len - done, deadline);
 
@@ -111,5 +114,6 @@ int line_write(int fd, const json_t *object, int64_t deadline, enum err_domain d
 		if (errno == EAGAIN && wait_for(fd, POLLOUT, deadline, domain, e) != 0)
 			return -1;
 	}
+	FAILPOINT("line.sent");
 	return 0;
 }

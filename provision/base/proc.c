@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "failpoint.h"
 #include "serve.h"
 
 int proc_folder(struct buf *ret, struct err *e)
@@ -81,7 +82,9 @@ int proc_start(const char *name, const char *const arguments[], int *ret_fd, pid
 	/* dup2 onto itself would keep close-on-exec: the child's end must not be SERVE_FD already. */
 	high = fcntl(ends[1], F_DUPFD_CLOEXEC, SERVE_FD + 1);
 	(void)close(ends[1]); /* nothing was written */
+	FAILPOINT("child.spawn");
 	rc = high >= 0 ? spawn(text, arguments, high, ret_pid) : errno;
+	FAILPOINT("child.spawned");
 	if (high >= 0)
 		(void)close(high); /* the child has its copy */
 	if (rc != 0) {

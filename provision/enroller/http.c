@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "tls_client.h"
 #include "url.h"
 #include "version.h"
@@ -76,6 +77,7 @@ static int before_request(void *context, char *peer, char *local, int peer_port,
 	(void)local_port;
 	if (h->answer->posts > 0)
 		return CURL_PREREQFUNC_ABORT;
+	FAILPOINT("http.request");
 	h->answer->sent = true;
 	h->answer->posts += h->body != NULL;
 	return CURL_PREREQFUNC_OK;
@@ -97,6 +99,7 @@ static size_t give_body(char *room, size_t size, size_t count, void *context)
 	size_t left = h->body->len - h->body_done;
 	size_t len = size * count < left ? size * count : left;
 
+	FAILPOINT("http.body");
 	memcpy(room, h->body->data + h->body_done, len);
 	h->body_done += len;
 	return len;
@@ -123,6 +126,8 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
 	size_t len = size * count;
 	int status;
 
+	if (h->header_bytes == 0)
+		FAILPOINT("http.answer");
 	h->tls.settled = true;
 	h->header_bytes += len;
 	if (h->header_bytes > HTTP_HEADER_MAX) {
@@ -460,6 +465,7 @@ static int ask(struct http *h, const char *path, struct curl_slist *headers, int
 	h->why[0] = '\0';
 	ERR_clear_error();
 	collect(h, curl_easy_perform(h->curl));
+	FAILPOINT("http.answered");
 	ERR_clear_error();
 	ret->took_ms = clock_now_ms() - start;
 	h->answer = NULL;

@@ -12,6 +12,7 @@
 #include <event2/bufferevent.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "line.h"
 #include "proc.h"
 #include "serve.h"
@@ -142,6 +143,7 @@ static int send_line(struct child *c, const json_t *object, struct err *e)
 	if (text.len > LINE_MAX_LEN)
 		return err_set(e, ERR_CONFIG, "line.long",
 		    "a request to %s is longer than %d bytes", c->program, LINE_MAX_LEN);
+	FAILPOINT("child.ask");
 	return bufferevent_write(c->channel, text.data, text.len) == 0 ? 0 : err_nomem(e);
 }
 
@@ -211,6 +213,7 @@ static int on_line(struct child *c, const char *text, size_t len, struct err *e)
 {
 	AUTO(json_t) *line = NULL;
 
+	FAILPOINT("child.answered");
 	if (json_parse(text, len, &line, c->domain, e) != 0)
 		return err_while(e, "a line of %s", c->program);
 	return c->state == CHILD_GREETING ? on_greeting(c, line, e) : on_answer(c, line, e);

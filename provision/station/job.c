@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "step.h"
 
 /* An SPDM unit needs two resets. What wants more wants the slot for ever. */
@@ -75,7 +76,9 @@ static void leave(struct job *j)
 {
 	struct station *s = j->station;
 
+	FAILPOINT("job.tell");
 	tell_unit(j);
+	FAILPOINT("job.told");
 	if (j->slot != NULL)
 		slot_release(j->slot);
 	station_job_over(s, j);
@@ -201,6 +204,7 @@ static void on_judged(struct record *r)
 	const struct step *step = &steps[j->row];
 	struct err e = { 0 };
 
+	FAILPOINT("job.recorded");
 	if (j->station->closing)
 		return;
 	j->wait = WAIT_NOTHING;
@@ -231,6 +235,7 @@ static void judge(struct job *j, const json_t *answer)
 	record_free(&j->record);
 	j->record = (struct record){ 0 };
 	verdict = step->judge(j, answer, &j->record, &pause_ms, &e);
+	FAILPOINT("job.judged");
 	if (j->record.body == NULL) {
 		act_on(j, verdict, pause_ms, &e);
 		return;
@@ -286,6 +291,7 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 	const struct step *step = &steps[j->row];
 	const char *token = answer != NULL ? json_opt_str(answer, "reset", NULL) : NULL;
 
+	FAILPOINT("job.answered");
 	j->wait = WAIT_NOTHING;
 	j->spent_us[step->who] += clock_now_us() - j->asked_us;
 	if (step->who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
@@ -337,6 +343,7 @@ static void ask(struct job *j)
 	j->wait = step->who == WHO_DEVICE ? WAIT_DEVICE : WAIT_POOL;
 	if (request == NULL || put(j, request, &e) != 0)
 		give_up(j, &e);
+	FAILPOINT("job.asked");
 }
 
 static void on_intended(struct record *r)
@@ -345,6 +352,7 @@ static void on_intended(struct record *r)
 	const struct step *step = &steps[j->row];
 	struct err e = r->err;
 
+	FAILPOINT("job.intended");
 	if (j->station->closing)
 		return;
 	j->wait = WAIT_NOTHING;
@@ -369,6 +377,7 @@ static void walk(struct job *j)
 {
 	struct err e = { 0 };
 
+	FAILPOINT("job.walk");
 	while (steps[j->row].skip != NULL && steps[j->row].skip(j))
 		j->row++;
 	if (steps[j->row].who == WHO_DEVICE && j->lost.domain != ERR_NONE) {

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 static int check_station(const char *station, struct err *e)
 {
 	size_t len = strlen(station);
@@ -30,8 +32,10 @@ static int make_schema(struct records *r, struct err *e)
 		return -1;
 	if (objects > 0)
 		return 0;
+	FAILPOINT("records.make");
 	if (records_schema_create(&r->writer, e) != 0)
 		return -1;
+	FAILPOINT("records.made");
 	return records_file_sync_folder(r->path, e);
 }
 
@@ -90,7 +94,9 @@ void records_close(struct records *r)
 	if (r->thread != NULL)
 		records_stop(r);
 	db_close(&r->reader, false);
+	FAILPOINT("records.close");
 	db_close(&r->writer, !r->broken);
+	FAILPOINT("records.closed");
 	if (r->lock_fd >= 0)
 		(void)close(r->lock_fd); /* releases the lock */
 	(void)pthread_mutex_destroy(&r->reading);

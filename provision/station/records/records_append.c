@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "failpoint.h"
 
 int records_load_head(struct records *r, struct err *e)
 {
@@ -184,8 +185,10 @@ static struct record *put_all(struct records *r, struct record *first, size_t ma
 		record->seq = r->head.seq;
 		memcpy(record->head, r->head.hash, SHA256_LEN);
 	}
+	FAILPOINT("records.commit");
 	if (*ret_rc == 0)
 		*ret_rc = db_exec(&r->writer, "COMMIT", e);
+	FAILPOINT("records.committed");
 	if (*ret_rc == 0)
 		*ret_rc = db_checkpoint(&r->writer, e);
 	return record;

@@ -8,6 +8,8 @@
 
 #include <sqlite3.h>
 
+#include "failpoint.h"
+
 enum { BUSY_MS = 1000, WAL_PAGES_MAX = 1000 };
 
 static int failed(struct sqlite3 *handle, int rc, struct err *e)
@@ -471,7 +473,9 @@ int db_checkpoint(struct db *db, struct err *e)
 
 	if (db->wal_pages < WAL_PAGES_MAX)
 		return 0;
+	FAILPOINT("records.checkpoint");
 	rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	FAILPOINT("records.checkpointed");
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
 		return failed(db->handle, rc, e);
 	return 0;

@@ -29,6 +29,9 @@ struct world {
 	char path[512];
 	struct records *r;
 	int counter; /* makes nonces and certificates different */
+	/* NULL, or told of each record once records_append has returned. */
+	void (*told)(struct record *record);
+	void *context; /* record's, for told */
 };
 
 static inline void world_open(struct world *w, const char *station)
@@ -112,7 +115,10 @@ static inline int world_append(struct world *w, json_t *body, json_t **ret_job, 
 	int rc;
 
 	world_fill(&record, body);
+	record.context = w->context;
 	rc = records_append(w->r, &record, e);
+	if (w->told != NULL)
+		w->told(&record);
 	if (ret_job != NULL)
 		*ret_job = json_incref(record.job);
 	record_free(&record);

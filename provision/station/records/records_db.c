@@ -56,38 +56,62 @@ static bool is_sealed(const char *path)
 	       access(wal, F_OK) != 0;
 }
 
-static int open_immutable(struct db *db, const char *path, struct err *e)
+/* path as SQLite's URI with this parameter; whatever is in the path stays a path. */
+static int make_uri(const char *path, const char *parameter, struct buf *ret, struct err *e)
+{
+	if (buf_add_str(ret, path[0] == '/' ? "file://" : "file:", e) != 0)
+		return -1;
+	for (const char *p = path; *p != '\0'; p++)
+		if (buf_printf(ret, e, strchr("?#%", *p) != NULL ? "%%%02x" : "%c", *p) != 0)
+			return -1;
+	return buf_printf(ret, e, "?%s", parameter);
+}
+
+static int open_uri(struct db *db, const char *path, const char *parameter, int flags,
+    struct err *e)
 {
 	AUTO_STRUCT(buf) uri = { 0 };
 	const char *text;
 	int rc;
 
-	if (buf_add_str(&uri, "file:", e) != 0)
-		return -1;
-	for (const char *p = path; *p != '\0'; p++)
-		if (buf_printf(&uri, e, strchr("?#%", *p) != NULL ? "%%%02x" : "%c", *p) != 0)
-			return -1;
-	if (buf_add_str(&uri, "?immutable=1", e) != 0)
+	if (make_uri(path, parameter, &uri, e) != 0)
 		return -1;
 	text = buf_str(&uri, e);
 	if (text == NULL)
 		return -1;
+	rc = sqlite3_open_v2(text, &db->handle, flags | SQLITE_OPEN_URI, NULL);
+	return rc == SQLITE_OK ? 0 : failed(db->handle, rc, e);
+}
+
+static int open_immutable(struct db *db, const char *path, struct err *e)
+{
 	(void)sqlite3_close_v2(db->handle); /* it failed to open */
 	db->handle = NULL;
-	rc = sqlite3_open_v2(text, &db->handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	return open_uri(db, path, "immutable=1", SQLITE_OPEN_READONLY, e);
+}
+
+/*
+ * psow=0: a disk that loses its power may spoil the whole sector it was writing, also what had been synced
+ * there. So each commit fills its last sector of the log, and the next one begins behind it.
+ */
+static int open_handle(struct db *db, const char *path, enum db_mode mode, struct err *e)
+{
+	int rc;
+
+	if (mode == DB_WRITE)
+		return open_uri(db, path, "psow=0", SQLITE_OPEN_READWRITE, e);
+	rc = mode == DB_MEMORY ? sqlite3_open_v2("", &db->handle,
+				     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)
+			       : sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READONLY, NULL);
 	return rc == SQLITE_OK ? 0 : failed(db->handle, rc, e);
 }
 
 static int open_file(struct db *db, const char *path, enum db_mode mode, struct err *e)
 {
-	int flags = mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int rc;
 
-	if (mode == DB_MEMORY)
-		flags |= SQLITE_OPEN_CREATE;
-	rc = sqlite3_open_v2(mode == DB_MEMORY ? "" : path, &db->handle, flags, NULL);
-	if (rc != SQLITE_OK)
-		return failed(db->handle, rc, e);
+	if (open_handle(db, path, mode, e) != 0)
+		return -1;
 	(void)sqlite3_busy_timeout(db->handle, BUSY_MS); /* fails only on a closed connection */
 	if (mode != DB_READ)
 		return 0;

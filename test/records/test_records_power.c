@@ -1,0 +1,311 @@
+/*
+ * The station's disk loses its power, at any moment of some days at a line. What was reported is there and
+ * unchanged (I5, I7), nothing is there that did not happen, and the station goes on from it.
+ *
+ * KILN_SWEEP=1 looks at every write. KILN_SEED chooses the other samples.
+ */
+#include "power_history.h"
+
+enum { FIRST_OPS = 50, AGAIN = 16, INDEX = 32768 };
+
+struct looks {
+	const struct history *h;
+	struct world w;       /* the image's */
+	char *folder, *again; /* of an image, and of what a second cut makes of it */
+	size_t images[POWER_KINDS], twice, events;
+	uint64_t random;
+};
+
+static char *real_folder(void)
+{
+	char *folder = testing_folder();
+	char *real = realpath(folder, NULL);
+
+	assert_non_null(real);
+	free(folder);
+	return real;
+}
+
+static void looks_open(struct looks *l, const struct history *h)
+{
+	const char *seed = getenv("KILN_SEED");
+
+	*l = (struct looks){ .h = h, .folder = real_folder(), .again = real_folder() };
+	l->random = seed != NULL ? strtoull(seed, NULL, 10) : 1;
+}
+
+static void looks_close(struct looks *l)
+{
+	testing_folder_remove(l->folder);
+	testing_folder_remove(l->again);
+}
+
+static void fail_image(const struct power_cut *cut, const char *what, const struct err *e)
+{
+	fail_msg("cut after %zu operations, \"%s\", seed %llu: %s: %s %s", cut->at,
+	    power_kind_name(cut->kind), (unsigned long long)cut->seed, what, e->code, e->message);
+}
+
+static void open_image(struct looks *l, const struct power_cut *cut, const char *folder)
+{
+	struct err e = { 0 };
+
+	(void)snprintf(l->w.path, sizeof(l->w.path), "%.400s/records.db", folder);
+	if (records_open(&l->w.r, l->w.path, "line-1", true, &e) != 0)
+		fail_image(cut, "the records do not open", &e);
+}
+
+static void check_verified(struct looks *l, const struct power_cut *cut)
+{
+	AUTO(json_t) *counts = NULL;
+	struct err e = { 0 };
+
+	if (records_verify(l->w.r, &counts, &e) != 0)
+		fail_image(cut, "I7: the records do not verify", &e);
+}
+
+/* The first `must` events of want are there, and then nothing but what follows in it. How many there are. */
+static size_t check_events(struct looks *l, const struct power_cut *cut, const json_t *want,
+    size_t must)
+{
+	AUTO(json_t) *have = all_events(l->w.r);
+	size_t count = json_array_size(have);
+	struct err none = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(hash_of(have, i), hash_of(want, i)) != 0)
+			fail_image(cut, "I7: an event is not one that was recorded", &none);
+	if (count < must)
+		fail_image(cut, "I5: a record that was reported durable is lost", &none);
+	return count;
+}
+
+/* As a station does at its start: what is open is continued; and a new unit comes. */
+static void go_on(struct looks *l, const struct power_cut *cut)
+{
+	AUTO(json_t) *jobs = NULL;
+	struct err e = { 0 };
+
+	if (records_open_jobs(l->w.r, &jobs, &e) != 0)
+		fail_image(cut, "reading the open jobs", &e);
+	must_tell(&l->w, "{s:s, s:s, s:s}", "event", "station", "what", "start", "build", "test");
+	world_profile(&l->w);
+	for (size_t i = 0; i < json_array_size(jobs); i++) {
+		const json_t *job = json_array_get(jobs, i);
+		int64_t number = world_claim(&l->w, json_opt_str(job, "serial", ""),
+		    json_opt_str(job, "order", NULL));
+
+		if (number != json_opt_int(job, "job", 0))
+			fail_image(cut, "a known unit has another job", &e);
+	}
+	(void)world_claim(&l->w, "new", NULL);
+}
+
+/* The power was cut while the station recovered: nothing of what it had found may be lost. */
+static void cut_again(struct looks *l, struct power *power, const json_t *events, size_t must)
+{
+	for (enum power_kind kind = 0; kind < POWER_KINDS; kind++) {
+		struct power_cut cut = { .kind = kind, .seed = power_random(&l->random) };
+
+		cut.at = power_random(&l->random) % (power_now(power) + 1);
+		power_clear(l->again);
+		power_image(power, &cut, l->again);
+		open_image(l, &cut, l->again);
+		check_verified(l, &cut);
+		(void)check_events(l, &cut, events, must);
+		world_close(&l->w);
+		l->twice++;
+	}
+}
+
+static void check_image(struct looks *l, const struct power_cut *cut)
+{
+	size_t count;
+
+	open_image(l, cut, l->folder);
+	check_verified(l, cut);
+	count = check_events(l, cut, l->h->events, reported_at(l->h, cut->at));
+	go_on(l, cut);
+	check_verified(l, cut);
+	l->images[cut->kind]++;
+	l->events += count;
+}
+
+/* SQLite's index of the log was mapped into memory: whatever of it is on the disk is worth nothing. */
+static void leave_index(struct looks *l)
+{
+	char path[PATH_MAX];
+	uint64_t garbage[INDEX / 8];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/records.db-shm", l->folder);
+	for (size_t i = 0; i < COUNT(garbage); i++)
+		garbage[i] = power_random(&l->random);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(garbage, 1, sizeof(garbage), file), sizeof(garbage));
+	assert_int_equal(fclose(file), 0);
+}
+
+static void make_image(struct looks *l, const struct power_cut *cut)
+{
+	power_clear(l->folder);
+	power_image(l->h->power, cut, l->folder);
+	if (cut->seed % 2 == 0)
+		leave_index(l);
+}
+
+static void look(struct looks *l, size_t at, enum power_kind kind)
+{
+	struct power_cut cut = { .at = at, .kind = kind, .seed = power_random(&l->random) };
+
+	make_image(l, &cut);
+	check_image(l, &cut);
+	world_close(&l->w);
+}
+
+static void look_twice(struct looks *l, size_t at, enum power_kind kind)
+{
+	struct power_cut cut = { .at = at, .kind = kind, .seed = power_random(&l->random) };
+	AUTO(json_t) *events = NULL;
+	struct power *power;
+
+	make_image(l, &cut);
+	power = power_watch(l->folder);
+	check_image(l, &cut);
+	events = all_events(l->w.r);
+	world_close(&l->w);
+	power_stop(power);
+	cut_again(l, power, events, reported_at(l->h, at));
+	power_free(power);
+}
+
+/* So many cuts, spread over everything that happened. */
+static void spread(struct looks *l, size_t cuts, enum power_kind kind)
+{
+	size_t count = power_now(l->h->power);
+
+	for (size_t i = 0; i < cuts; i++) {
+		size_t from = count * i / cuts, to = count * (i + 1) / cuts;
+		size_t at = from + power_random(&l->random) % (to - from + 1);
+
+		if (i % AGAIN == 0)
+			look_twice(l, at, kind);
+		else
+			look(l, at, kind);
+	}
+}
+
+/* A cut after each operation that may be lost. */
+static void look_at_all(struct looks *l, size_t until, enum power_kind kind)
+{
+	for (size_t at = 0; at <= until; at++)
+		if (at == 0 || power_changed(l->h->power, at))
+			look(l, at, kind);
+}
+
+static void look_after_each_report(struct looks *l, size_t step)
+{
+	for (size_t i = 0; i < l->h->reported; i += step)
+		look(l, l->h->reports[i].at, POWER_SYNCED);
+}
+
+static void report(const struct looks *l)
+{
+	size_t all = l->twice;
+
+	for (enum power_kind kind = 0; kind < POWER_KINDS; kind++) {
+		power_report("records", kind == 0, "%6zu images: %s", l->images[kind],
+		    power_kind_name(kind));
+		all += l->images[kind];
+	}
+	power_report("records", false, "%6zu images: cut again while it recovered", l->twice);
+	power_report("records", false,
+	    "%6zu images of %zu operations and %zu reported records: none lost, all verify", all,
+	    power_now(l->h->power), l->h->reported);
+}
+
+static void test_I5_I7_I10_power_cut(void **state)
+{
+	bool sweep = getenv("KILN_SWEEP") != NULL;
+	struct history *h = history_make();
+	struct looks l;
+
+	(void)state;
+	looks_open(&l, h);
+	look_at_all(&l, sweep ? power_now(h->power) : FIRST_OPS, POWER_PREFIX);
+	look_after_each_report(&l, sweep ? 1 : 10);
+	spread(&l, sweep ? 1000 : 40, POWER_PREFIX);
+	spread(&l, sweep ? 1000 : 40, POWER_SYNCED);
+	spread(&l, sweep ? 2500 : 140, POWER_SAMPLE);
+	spread(&l, sweep ? 1000 : 60, POWER_SECTORS);
+	report(&l);
+	looks_close(&l);
+	history_free(h);
+}
+
+/* Would it see a loss? Some damage must be found where less is promised. */
+static bool is_damaged(struct looks *l, const struct power_cut *cut)
+{
+	AUTO(json_t) *counts = NULL, *events = NULL;
+	struct err e = { 0 };
+	bool damaged;
+
+	power_clear(l->folder);
+	power_image(l->h->power, cut, l->folder);
+	(void)snprintf(l->w.path, sizeof(l->w.path), "%.400s/records.db", l->folder);
+	if (records_open(&l->w.r, l->w.path, "line-1", true, &e) != 0)
+		return true;
+	damaged = records_verify(l->w.r, &counts, &e) != 0;
+	if (!damaged)
+		events = all_events(l->w.r);
+	damaged = damaged || json_array_size(events) < reported_at(l->h, cut->at);
+	world_close(&l->w);
+	return damaged;
+}
+
+static void control(const char *what, const char *pragma, bool liar)
+{
+	struct history *h = history_begin();
+	struct err e = { 0 };
+	size_t damaged = 0, images = 0;
+	struct looks l;
+
+	assert_ok(db_exec(&h->w.r->writer, pragma, &e), &e);
+	first_day(&h->w);
+	h->events = all_events(h->w.r);
+	world_close(&h->w);
+	power_stop(h->power);
+	looks_open(&l, h);
+	for (size_t i = 0; i < h->reported; i += 2, images++) {
+		struct power_cut cut = { .at = h->reports[i].at,
+			.kind = POWER_SAMPLE,
+			.seed = power_random(&l.random),
+			.liar = liar };
+
+		damaged += is_damaged(&l, &cut);
+	}
+	power_report("records", false, "%6zu images with %s: damage found in %zu", images, what,
+	    damaged);
+	looks_close(&l);
+	history_free(h);
+	assert_true(damaged > images / 4);
+}
+
+static void test_controls_lose_records(void **state)
+{
+	(void)state;
+	control("synchronous = NORMAL", "PRAGMA synchronous = NORMAL", false);
+	control("synchronous = OFF", "PRAGMA synchronous = OFF", false);
+	control("a disk that lies about its syncs", "SELECT 1", true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_I5_I7_I10_power_cut),
+		cmocka_unit_test(test_controls_lose_records),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -128,71 +128,77 @@ static void forge(struct world *w, const char *sql)
 	raw_close(db);
 }
 
+/* Events as a forger would have them, and what they meet. */
+static const struct forgery {
+	const char *sql, *code, *text;
+} forgeries[] = {
+	/* I9: the key of A under the serial B */
+	{ "UPDATE event SET body = replace(body, '%KEYB%', '%KEYA%')", "verify.rule",
+	    "key.duplicate" },
+	/* a passed unit claimed without a rework */
+	{ "UPDATE event SET body = replace(body, '\"event\":\"rework\"', "
+	  "'\"event\":\"refused\"')",
+	    "verify.rule", "claim.passed" },
+	/* I6 */
+	{ "UPDATE event SET body = replace(body, '\"quantity\":9', '\"quantity\":1')",
+	    "verify.rule", "claim.quota" },
+	/* I3: a nonce that served before */
+	{ "UPDATE event SET body = replace(body, '\"nonce\":\"%N2%\"', "
+	  "'\"nonce\":\"%N1%\"')",
+	    "verify.rule", "prove.nonce" },
+	{ "UPDATE event SET body = replace(body, '\"v\":1', '\"v\":2') WHERE number = 3",
+	    "verify.chain", "version" },
+	{ "UPDATE event SET body = replace(body, '\"seq\":3,', '\"seq\":4,') WHERE number "
+	  "= 3",
+	    "verify.chain", "another place" },
+	{ "UPDATE event SET seq = seq + 5, body = replace(body, '\"seq\":' || seq || ',',"
+	  " '\"seq\":' || (seq + 5) || ',') WHERE number = (SELECT max(number) FROM event)",
+	    "verify.chain", "the one before it is missing" },
+	{ "UPDATE event SET body = '[]' WHERE number = 3", "verify.chain", "not a JSON object" },
+	{ "UPDATE event SET body = replace(body, '\"slot\":\"1\"', '\"slot\":\"2\"')"
+	  " WHERE number = 3",
+	    "verify.state", "slot is \"1\", the events say \"2\"" },
+};
+
+/* sql with its marks replaced by the digests and nonces of tamper_fill's events. */
+static void fill_marks(char *sql, size_t size)
+{
+	static const char *const names[] = { "%KEYA%", "%KEYB%", "%N1%", "%N2%" };
+	char values[COUNT(names)][2 * SHA256_LEN + 1];
+
+	(void)snprintf(values[0], sizeof(values[0]), "%s", digest("key of A 3"));
+	(void)snprintf(values[1], sizeof(values[1]), "%s", digest("key B"));
+	(void)snprintf(values[2], sizeof(values[2]), "%064x", 1);
+	(void)snprintf(values[3], sizeof(values[3]), "%064x", 2);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char *at = strstr(sql, names[i]);
+		char rest[512];
+
+		if (at == NULL)
+			continue;
+		(void)snprintf(rest, sizeof(rest), "%s", at + strlen(names[i]));
+		(void)snprintf(at, size - (size_t)(at - sql), "%s%s", values[i], rest);
+	}
+}
+
 static void test_a_forged_chain_must_obey_the_promises(void **state)
 {
-	static const struct {
-		const char *sql, *code, *text;
-	} rows[] = {
-		/* I9: the key of A under the serial B */
-		{ "UPDATE event SET body = replace(body, '%KEYB%', '%KEYA%')", "verify.rule",
-		    "key.duplicate" },
-		/* a passed unit claimed without a rework */
-		{ "UPDATE event SET body = replace(body, '\"event\":\"rework\"', "
-		  "'\"event\":\"refused\"')",
-		    "verify.rule", "claim.passed" },
-		/* I6 */
-		{ "UPDATE event SET body = replace(body, '\"quantity\":9', '\"quantity\":1')",
-		    "verify.rule", "claim.quota" },
-		/* I3: a nonce that served before */
-		{ "UPDATE event SET body = replace(body, '\"nonce\":\"%N2%\"', "
-		  "'\"nonce\":\"%N1%\"')",
-		    "verify.rule", "prove.nonce" },
-		{ "UPDATE event SET body = replace(body, '\"v\":1', '\"v\":2') WHERE number = 3",
-		    "verify.chain", "version" },
-		{ "UPDATE event SET body = replace(body, '\"seq\":3,', '\"seq\":4,') WHERE number "
-		  "= 3",
-		    "verify.chain", "another place" },
-		{ "UPDATE event SET seq = seq + 5, body = replace(body, '\"seq\":' || seq || ',',"
-		  " '\"seq\":' || (seq + 5) || ',') WHERE number = (SELECT max(number) FROM event)",
-		    "verify.chain", "the one before it is missing" },
-		{ "UPDATE event SET body = '[]' WHERE number = 3", "verify.chain",
-		    "not a JSON object" },
-		{ "UPDATE event SET body = replace(body, '\"slot\":\"1\"', '\"slot\":\"2\"')"
-		  " WHERE number = 3",
-		    "verify.state", "slot is \"1\", the events say \"2\"" },
-	};
 	struct world *w = *state;
 	AUTO_STRUCT(buf) kept = { 0 };
 	struct err e = { 0 };
-	char sql[512], nonces[2][65], key_a[65], key_b[65];
+	char sql[512];
 
 	tamper_fill(w);
 	keep(w, &kept);
-	(void)snprintf(key_a, sizeof(key_a), "%s", digest("key of A 3"));
-	(void)snprintf(key_b, sizeof(key_b), "%s", digest("key B"));
-	for (int i = 0; i < 2; i++)
-		(void)snprintf(nonces[i], sizeof(nonces[i]), "%064x", i + 1);
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct {
-			const char *mark, *text;
-		} marks[] = { { "%KEYA%", key_a }, { "%KEYB%", key_b }, { "%N1%", nonces[0] },
-			{ "%N2%", nonces[1] } };
+	for (size_t i = 0; i < COUNT(forgeries); i++) {
+		const struct forgery *f = &forgeries[i];
 
-		(void)snprintf(sql, sizeof(sql), "%s", rows[i].sql);
-		for (size_t m = 0; m < COUNT(marks); m++) {
-			char *at = strstr(sql, marks[m].mark);
-			char rest[512];
-
-			if (at == NULL)
-				continue;
-			(void)snprintf(rest, sizeof(rest), "%s", at + strlen(marks[m].mark));
-			(void)snprintf(at, sizeof(sql) - (size_t)(at - sql), "%s%s", marks[m].text,
-			    rest);
-		}
+		(void)snprintf(sql, sizeof(sql), "%s", f->sql);
+		fill_marks(sql, sizeof(sql));
 		forge(w, sql);
-		assert_err(verify(w, &e), &e, rows[i].code);
-		if (strstr(e.message, rows[i].text) == NULL)
-			fail_msg("%s: \"%s\" is not in \"%s\"", sql, rows[i].text, e.message);
+		assert_err(verify(w, &e), &e, f->code);
+		if (strstr(e.message, f->text) == NULL)
+			fail_msg("%s: \"%s\" is not in \"%s\"", sql, f->text, e.message);
 		put_back(w, &kept);
 	}
 }

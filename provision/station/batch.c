@@ -205,7 +205,7 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 		station_tell(b->station,
 		    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "draining", "message",
 			"finishing what is in flight; once more to stop now"));
-		station_drain(b->station);
+		station_leave(b->station);
 		return;
 	}
 	(void)event_base_loopbreak(b->loop);

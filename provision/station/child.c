@@ -104,7 +104,7 @@ static void on_ending(evutil_socket_t fd, short what, void *context)
 	child_free(c);
 }
 
-/* Ends the child from the loop, not from here. why NULL: its exit status will say. */
+/* As child_end. why NULL: its exit status will say. */
 static void end(struct child *c, const struct err *why)
 {
 	if (event_pending(c->ending, EV_TIMEOUT, NULL))
@@ -314,6 +314,11 @@ int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answe
 	c->answer = answer;
 	c->context = context;
 	return 0;
+}
+
+void child_end(struct child *c, const struct err *why)
+{
+	end(c, why);
 }
 
 bool child_is_busy(const struct child *c)

@@ -38,6 +38,8 @@ must_check int child_start(struct child **ret, struct event_base *loop, const ch
 must_check int child_ask(struct child *c, json_t *request, int64_t deadline_ms,
     child_answer *answer, void *context, struct err *e);
 
+/* Ends it from the loop, not from here, also while it is busy; events->ended gets why. */
+void child_end(struct child *c, const struct err *why);
 bool child_is_busy(const struct child *c);
 /* Closes the channel and waits until it has ended by itself; kills it after grace_ms. No event is
  * called any more. */

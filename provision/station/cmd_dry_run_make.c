@@ -346,6 +346,7 @@ static int make_station(struct dry_run *d, struct err *e)
 		"  url: %s%s%s\n"
 		"  anchors: ca/tls-anchor.pem\n"
 		"  accept_test_ca: true\n"
+		"  retry: { min_s: 1, max_s: 1, default_s: 1, patience_s: 1 }\n"
 		"hsm:\n"
 		"  module: %s\n"
 		"  environment: { SOFTHSM2_CONF: \"%s/softhsm2.conf\" }\n"

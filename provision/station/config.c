@@ -51,12 +51,13 @@ static int load_station(struct config *c, const struct yaml_node *root, struct e
 
 static int load_retry(struct config *c, const struct yaml_node *ca, struct err *e)
 {
-	static const char *const keys[] = { "min_s", "max_s", "default_s", NULL };
+	static const char *const keys[] = { "min_s", "max_s", "default_s", "patience_s", NULL };
 	const struct yaml_node *map;
 
 	c->retry_min_s = 1;
 	c->retry_max_s = 3600;
 	c->retry_default_s = 10;
+	c->retry_patience_s = 28800;
 	if (yaml_map(ca, "retry", false, &map, e) != 0)
 		return -1;
 	if (map == NULL)
@@ -65,8 +66,10 @@ static int load_retry(struct config *c, const struct yaml_node *ca, struct err *
 	    yaml_int(map, "min_s", false, 1, 86400, &c->retry_min_s, e) != 0 ||
 	    yaml_int(map, "max_s", false, c->retry_min_s, 604800, &c->retry_max_s, e) != 0)
 		return -1;
-	return yaml_int(map, "default_s", false, c->retry_min_s, c->retry_max_s,
-	    &c->retry_default_s, e);
+	if (yaml_int(map, "default_s", false, c->retry_min_s, c->retry_max_s, &c->retry_default_s,
+		e) != 0)
+		return -1;
+	return yaml_int(map, "patience_s", false, 0, 604800, &c->retry_patience_s, e);
 }
 
 static int load_credential(struct config *c, const struct yaml_node *ca, struct err *e)

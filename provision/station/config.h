@@ -44,6 +44,7 @@ struct config {
 	const char *credential_kind; /* "basic", "header" or NULL: then tls is used */
 	char *credential_file;
 	int64_t retry_min_s, retry_max_s, retry_default_s;
+	int64_t retry_patience_s; /* how long units wait through an outage of the CA or the HSM */
 
 	char *module; /* PKCS#11 module's path */
 	struct config_token tls, attestation;

@@ -5,24 +5,14 @@
 
 #include "clock.h"
 #include "failpoint.h"
+#include "job_tell.h"
+#include "job_wait.h"
 #include "step.h"
 
 /* An SPDM unit needs two resets. What wants more wants the slot for ever. */
 enum { RETRY_PAUSE_MS = 200, RESETS_MAX = 8 };
 
 static void walk(struct job *j);
-
-static const char *const who_names[] = {
-	[WHO_DEVICE] = "device",
-	[WHO_CA] = "ca",
-	[WHO_HSM] = "hsm",
-	[WHO_STATION] = "station",
-};
-
-const char *who_name(enum who who)
-{
-	return who_names[who];
-}
 
 static void job_free(struct job *j)
 {
@@ -40,44 +30,12 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void tell_step(struct job *j, const char *outcome, const struct err *why)
-{
-	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "event", "step", "slot",
-	    j->slot_name, "serial", j->identity.serial, "step", step_name(steps[j->row].id),
-	    "outcome", outcome, "who", who_names[steps[j->row].who], "ms",
-	    (json_int_t)((clock_now_us() - j->step_us) / 1000));
-
-	if (event != NULL && why != NULL)
-		(void)json_object_update_new(event,
-		    json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
-	station_tell(j->station, event);
-}
-
-static void tell_unit(struct job *j)
-{
-	int64_t total = clock_now_us() - j->begun_us;
-	int64_t others = j->spent_us[WHO_DEVICE] + j->spent_us[WHO_CA] + j->spent_us[WHO_HSM];
-	json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "unit",
-	    "slot", j->slot_name, "serial", j->identity.serial, "outcome", j->outcome, "ms",
-	    (json_int_t)(total / 1000), "device_ms", (json_int_t)(j->spent_us[WHO_DEVICE] / 1000),
-	    "ca_ms", (json_int_t)(j->spent_us[WHO_CA] / 1000), "hsm_ms",
-	    (json_int_t)(j->spent_us[WHO_HSM] / 1000), "station_ms",
-	    (json_int_t)((total - others) / 1000));
-
-	if (event != NULL && j->verdict.domain != ERR_NONE)
-		(void)json_object_update_new(event,
-		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain),
-			"code", j->verdict.code, "message", j->verdict.message, "advice",
-			err_advice(j->verdict.domain)));
-	station_tell(j->station, event);
-}
-
 static void leave(struct job *j)
 {
 	struct station *s = j->station;
 
 	FAILPOINT("job.tell");
-	tell_unit(j);
+	job_tell_unit(j);
 	FAILPOINT("job.told");
 	if (j->slot != NULL)
 		slot_release(j->slot);
@@ -128,10 +86,12 @@ static void give_up(struct job *j, const struct err *why)
 
 	j->verdict = *why;
 	j->over = true;
+	if (job_door(j) != NULL)
+		door_leave(job_door(j), j);
 	j->outcome = must_park(j, why)             ? "parked"
 		     : why->domain == ERR_OPERATOR ? "refused"
 						   : "failed";
-	tell_step(j, "failed", why);
+	job_tell_step(j, "failed", why);
 	record_free(&j->record);
 	j->record = (struct record){ .body = last_record(j, why) };
 	if (j->record.body == NULL) {
@@ -141,13 +101,13 @@ static void give_up(struct job *j, const struct err *why)
 	submit(j, on_over);
 }
 
-static void wait_ms(struct job *j, int64_t ms)
+/* Asked again later. */
+static void wait_for(struct job *j, int64_t ms, const struct err *why)
 {
-	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
-
-	j->wait = WAIT_TIMER;
-	if (event_add(j->timer, &t) != 0)
-		abort(); /* libevent without memory: the records are as the last commit left them */
+	if (job_door(j) != NULL && !job_may_wait(j))
+		give_up(j, why);
+	else
+		job_wait_for(j, ms, why);
 }
 
 static void fail(struct job *j, const struct err *why)
@@ -155,8 +115,8 @@ static void fail(struct job *j, const struct err *why)
 	const struct step *step = &steps[j->row];
 
 	if (why->retry && ++j->tries < step->tries && j->lost.domain == ERR_NONE) {
-		tell_step(j, "retry", why);
-		wait_ms(j, RETRY_PAUSE_MS);
+		job_tell_step(j, "retry", why);
+		job_wait_ms(j, RETRY_PAUSE_MS);
 		return;
 	}
 	give_up(j, why);
@@ -164,7 +124,7 @@ static void fail(struct job *j, const struct err *why)
 
 static void next_row(struct job *j)
 {
-	tell_step(j, "ok", NULL);
+	job_tell_step(j, "ok", NULL);
 	j->row = j->reset_row > 0 ? j->reset_row : j->row + 1;
 	j->object = j->reset_row > 0 ? j->reset_object : 0;
 	j->reset_row = 0;
@@ -189,8 +149,13 @@ static void act_on(struct job *j, enum verdict verdict, int64_t pause_ms, const 
 			walk(j);
 			return;
 		}
-		tell_step(j, "wait", why->domain != ERR_NONE ? why : NULL);
-		wait_ms(j, pause_ms);
+		wait_for(j, pause_ms, why);
+		return;
+	case VERDICT_WAIT:
+		if (j->lost.domain != ERR_NONE || door_gives_up(job_door(j)))
+			give_up(j, why);
+		else
+			walk(j);
 		return;
 	case VERDICT_FAIL:
 		fail(j, why);
@@ -236,6 +201,7 @@ static void judge(struct job *j, const json_t *answer)
 	j->record = (struct record){ 0 };
 	verdict = step->judge(j, answer, &j->record, &pause_ms, &e);
 	FAILPOINT("job.judged");
+	verdict = job_report(j, verdict, pause_ms, &e);
 	if (j->record.body == NULL) {
 		act_on(j, verdict, pause_ms, &e);
 		return;
@@ -255,12 +221,16 @@ static void judge(struct job *j, const json_t *answer)
 static void judge_silence(struct job *j, const struct err *said)
 {
 	const struct step *step = &steps[j->row];
-	bool died = err_is(said, "child.died") || err_is(said, "child.timeout");
+	bool outage = pool_is_outage(said);
 	struct err why = *said;
 	AUTO(json_t) *answer = NULL;
 
-	if (!died || step->unanswered == NULL) {
-		why.retry |= died;
+	if (step->unanswered == NULL && job_door(j) != NULL) {
+		act_on(j, job_report(j, outage ? VERDICT_WAIT : VERDICT_FAIL, 0, &why), 0, &why);
+		return;
+	}
+	if (step->unanswered == NULL) {
+		why.retry |= outage;
 		fail(j, &why);
 		return;
 	}
@@ -373,25 +343,10 @@ static void on_intended(struct record *r)
 }
 
 /* Asks the present row, having made durable what must be. */
-static void walk(struct job *j)
+static void begin(struct job *j)
 {
 	struct err e = { 0 };
 
-	FAILPOINT("job.walk");
-	while (steps[j->row].skip != NULL && steps[j->row].skip(j))
-		j->row++;
-	if (steps[j->row].who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
-		give_up(j, &j->lost);
-		return;
-	}
-	if (j->station->broken.domain != ERR_NONE) {
-		give_up(j, &j->station->broken);
-		return;
-	}
-	if (j->step_us == 0) {
-		j->step_us = clock_now_us();
-		tell_step(j, "start", NULL);
-	}
 	if (steps[j->row].intend == NULL) {
 		ask(j);
 		return;
@@ -405,12 +360,71 @@ static void walk(struct job *j)
 	submit(j, on_intended);
 }
 
+/* An earlier passage was told not to ask before some time. */
+static bool is_too_early(struct job *j)
+{
+	const struct step *step = &steps[j->row];
+	struct err why = { 0 };
+	int64_t ms = step->pause != NULL ? step->pause(j, &why) : 0;
+
+	if (ms > 0)
+		wait_for(j, ms, &why);
+	return ms > 0;
+}
+
+/* On to the present row: begins it, or waits until it may. */
+static void walk(struct job *j)
+{
+	FAILPOINT("job.walk");
+	while (steps[j->row].skip != NULL && steps[j->row].skip(j))
+		j->row++;
+	if (steps[j->row].who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
+		give_up(j, &j->lost);
+		return;
+	}
+	if (j->station->broken.domain != ERR_NONE) {
+		give_up(j, &j->station->broken);
+		return;
+	}
+	if (j->step_us == 0) {
+		j->step_us = clock_now_us();
+		job_tell_step(j, "start", NULL);
+	}
+	if (!is_too_early(j) && !job_must_queue(j))
+		begin(j);
+}
+
+void job_let_in(struct job *j)
+{
+	job_wait_ended(j);
+	begin(j);
+}
+
+void job_turned_away(struct job *j, const struct err *why)
+{
+	job_wait_ended(j);
+	give_up(j, why);
+}
+
+void job_leave(struct job *j)
+{
+	const struct err why = j->waits;
+
+	if (j->wait != WAIT_TIMER || why.domain == ERR_NONE)
+		return;
+	(void)event_del(j->timer); /* it was pending */
+	job_wait_ended(j);
+	give_up(j, &why);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct job *j = context;
 
 	(void)fd;
 	(void)what;
+	if (j->waits.domain != ERR_NONE)
+		job_wait_ended(j);
 	j->wait = WAIT_NOTHING;
 	walk(j);
 }
@@ -438,6 +452,8 @@ int job_start(struct job **ret, struct slot *slot, struct err *e)
 
 void job_slot_lost(struct job *j, const struct err *why)
 {
+	struct err waits = j->waits;
+
 	j->slot = NULL;
 	j->lost = *why;
 	if (j->over)
@@ -449,12 +465,17 @@ void job_slot_lost(struct job *j, const struct err *why)
 	case WAIT_TIMER:
 		(void)event_del(j->timer); /* it was pending */
 		break;
+	case WAIT_GATE:
+		if (door_why(job_door(j)) != NULL)
+			waits = *door_why(job_door(j));
+		break;
 	case WAIT_NOTHING:
 	case WAIT_DEVICE:
 	case WAIT_RESET:
 		break;
 	}
-	give_up(j, why);
+	/* Taken out while it waits for others, it is theirs that it did not pass. */
+	give_up(j, waits.domain != ERR_NONE ? &waits : why);
 }
 
 void job_slot_back(struct job *j)
@@ -471,31 +492,4 @@ void job_slot_back(struct job *j)
 void job_abandon(struct job *j)
 {
 	job_free(j);
-}
-
-static void on_refused(struct record *r)
-{
-	struct station *s = r->context;
-
-	if (r->rc != 0)
-		station_break(s, &r->err);
-	record_free(r);
-	free(r);
-}
-
-void job_refuse_slot(struct station *s, const char *slot, const struct err *why)
-{
-	struct record *r = calloc(1, sizeof(*r));
-
-	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
-			    "slot", slot, "serial", "", "outcome", "failed", "ms", (json_int_t)0,
-			    "domain", err_domain_name(why->domain), "code", why->code, "message",
-			    why->message, "advice", err_advice(why->domain)));
-	if (r == NULL)
-		return;
-	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot",
-	    slot, "what", "open", "error", json_from_err(why));
-	r->done = on_refused;
-	r->context = s;
-	records_submit(s->records, r);
 }

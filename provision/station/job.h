@@ -5,6 +5,7 @@
 #ifndef KILN_JOB_H
 #define KILN_JOB_H
 
+#include "gate.h"
 #include "slot.h"
 
 enum who { WHO_DEVICE, WHO_CA, WHO_HSM, WHO_STATION, WHO_COUNT };
@@ -14,12 +15,21 @@ enum verdict {
 	VERDICT_FAIL,  /* the error says why */
 	VERDICT_DONE,  /* on to the next row */
 	VERDICT_AGAIN, /* ask the same row again, after a pause */
+	VERDICT_WAIT, /* who is asked can not answer anybody: wait at his gate, ask the row again */
 };
 
 enum { JOB_CSR_MAX = 16 * 1024 };
 
 /* What a job waits for: it says what an unplugged device means for it. */
-enum job_wait { WAIT_NOTHING, WAIT_DEVICE, WAIT_POOL, WAIT_RECORD, WAIT_TIMER, WAIT_RESET };
+enum job_wait {
+	WAIT_NOTHING,
+	WAIT_DEVICE,
+	WAIT_POOL,
+	WAIT_GATE, /* in the queue of a door; its device may be taken out */
+	WAIT_RECORD,
+	WAIT_TIMER,
+	WAIT_RESET,
+};
 
 struct job {
 	struct job *next, **link; /* of the station's list */
@@ -31,7 +41,11 @@ struct job {
 	unsigned tries; /* of this row */
 	size_t object;  /* of the profile's install list, in install and readback */
 	enum job_wait wait;
-	bool over; /* its last record is on its way */
+	struct err
+	    waits; /* with WAIT_TIMER: what for, where the device may be taken out meanwhile */
+	struct job *behind;    /* the door's queue */
+	struct gate_pass pass; /* of the present row's gate */
+	bool over;             /* its last record is on its way */
 	size_t reset_row,
 	    reset_object; /* where to go on once a reset device is identified; 0: no reset */
 	unsigned resets;
@@ -48,7 +62,10 @@ struct job {
 	uint8_t spki_sha256[SHA256_LEN];
 	int64_t ordinal;
 	int64_t attempt;             /* of enrolment, in all passages */
-	unsigned asks;               /* of enrolment, in this passage */
+	unsigned asks;               /* of enrolment that may have issued, in this passage */
+	unsigned pending_asks;       /* the CA wants to decide later */
+	int64_t pending_since_ms;    /* monotonic; of this passage */
+	int64_t retry_at_ms;         /* wall; an earlier passage is pending until then. 0: none */
 	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
 	struct buf readback;         /* leaf as the device stores it */
 	json_t *statement;           /* what the signer was asked to sign */
@@ -73,9 +90,13 @@ must_check int job_start(struct job **ret, struct slot *slot, struct err *e);
 void job_slot_lost(struct job *j, const struct err *why);
 /* The device is back after its reset. */
 void job_slot_back(struct job *j);
+/* It may ask: it holds j->pass. */
+void job_let_in(struct job *j);
+/* It no longer waits for whom it queued for: parked. */
+void job_turned_away(struct job *j, const struct err *why);
+/* The station is to end: a unit that the CA wants to decide on later is parked. */
+void job_leave(struct job *j);
 /* The station closes: frees it, records nothing; it stays open in the records. */
 void job_abandon(struct job *j);
-/* A device that never got as far as a job: recorded and told. */
-void job_refuse_slot(struct station *s, const char *slot, const struct err *why);
 
 #endif

@@ -1,9 +1,11 @@
 #include "pool.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESTARTS_MAX = 5, PAUSE_FIRST_MS = 100, STOP_GRACE_MS = 3000 };
+/* After so many failed starts nobody waits in the queue for the next one; it is made all the same. */
+enum { HOPE_STARTS = 5, PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 10000, STOP_GRACE_MS = 3000 };
 
 struct question {
 	json_t *request;
@@ -18,7 +20,7 @@ struct member {
 	struct child *child;   /* NULL while it is not running */
 	struct event *restart; /* pending while it waits to be started again */
 	bool ready;
-	int failures; /* since it last answered */
+	int failures; /* in a row; an answer ends the row */
 	struct question *asked;
 };
 
@@ -60,24 +62,77 @@ static void finish(struct question *q, const json_t *answer, const struct err *e
 	question_free(q);
 }
 
+static const char *code_of(const json_t *answer, const struct err *e)
+{
+	return answer != NULL ? json_opt_str(answer, "code", "") : e->code;
+}
+
+/* The token failed a child that runs: whatever the module says, only a new process can tell. */
+static bool needs_rebuild(const json_t *answer, const struct err *e)
+{
+	return strncmp(code_of(answer, e), "hsm.", 4) == 0;
+}
+
+static void rebuild(struct member *m, const json_t *answer, const struct err *said, struct err *ret)
+{
+	(void)err_set(ret, ERR_HSM, "hsm.rebuild", "%s",
+	    answer != NULL ? json_opt_str(answer, "message", "the token fails") : said->message);
+	m->ready = false;
+	child_end(m->child, ret);
+}
+
 static void on_answer(void *context, const json_t *answer, const struct err *e)
 {
 	struct member *m = context;
 	struct question *q = steal(&m->asked);
+	struct err why = *e;
 
-	if (answer != NULL)
+	if (needs_rebuild(answer, e))
+		rebuild(m, answer, e, &why);
+	else if (answer != NULL)
 		m->failures = 0;
-	finish(q, answer, e);
+	else if (pool_is_outage(e))
+		m->ready = false; /* its end is told right after this */
+	finish(q, answer, &why);
 	dispatch(m->pool);
+}
+
+static bool is_coming(const struct member *m)
+{
+	return m->child != NULL || event_pending(m->restart, EV_TIMEOUT, NULL);
 }
 
 static bool can_work(const struct pool *p)
 {
+	for (size_t i = 0; i < p->config.children; i++) {
+		const struct member *m = &p->members[i];
+
+		if (m->ready || (is_coming(m) && m->failures <= HOPE_STARTS))
+			return true;
+	}
+	return false;
+}
+
+bool pool_is_lost(const struct pool *p)
+{
 	for (size_t i = 0; i < p->config.children; i++)
-		if (p->members[i].child != NULL ||
-		    event_pending(p->members[i].restart, EV_TIMEOUT, NULL))
+		if (is_coming(&p->members[i]))
+			return false;
+	return true;
+}
+
+bool pool_is_short(const struct pool *p)
+{
+	for (size_t i = 0; i < p->started; i++)
+		if (!p->members[i].ready)
 			return true;
 	return false;
+}
+
+bool pool_is_outage(const struct err *why)
+{
+	return err_is(why, "child.died") || err_is(why, "child.timeout") ||
+	       err_is(why, "pool.down") || err_is(why, "hsm.rebuild");
 }
 
 static void ask_member(struct member *m, struct question *q)
@@ -112,7 +167,7 @@ static void on_refuse(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	/* Not the child's own end: what was never asked had no effect. */
-	if (err_is(&why, "child.died") || err_is(&why, "child.timeout"))
+	if (!pool_is_lost(p))
 		(void)err_set(&why, p->config.domain, "pool.down", "%s", p->broken.message);
 	while (p->first != NULL && !can_work(p))
 		finish(take(p), NULL, &why);
@@ -132,27 +187,41 @@ static void on_ready(void *context, const json_t *answer)
 	m->ready = true;
 	start_next(m->pool);
 	dispatch(m->pool);
+	m->pool->config.ready(m->pool->config.context);
 }
 
 /* A person must act (wrong PIN, another build): trying again can only do harm. A token that is not
- * there, or not ready, has had no PIN tried on it. */
+ * there, or not ready, has had no PIN tried on it; a machine that is short of something is not for
+ * ever. */
 static bool is_final(const struct err *why)
 {
 	if (err_is(why, "hsm.operator.token") || err_is(why, "hsm.operator.no-pin"))
 		return false;
 	return strncmp(why->code, "hsm.operator", strlen("hsm.operator")) == 0 ||
 	       strncmp(why->code, "hsm.fatal", strlen("hsm.fatal")) == 0 ||
-	       why->domain == ERR_CONFIG;
+	       (why->domain == ERR_CONFIG && !err_is(why, "nomem") && !err_is(why, "proc"));
+}
+
+static int pause_ms_of(const struct member *m)
+{
+	int ms = PAUSE_FIRST_MS;
+
+	for (int i = 0; i < m->failures && ms < PAUSE_MAX_MS; i++)
+		ms *= 2;
+	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
 }
 
 static void plan_restart(struct member *m, const struct err *why)
 {
-	int pause_ms = PAUSE_FIRST_MS << m->failures;
-	const struct timeval t = { .tv_sec = pause_ms / 1000, .tv_usec = pause_ms % 1000 * 1000 };
+	int ms = pause_ms_of(m);
+	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	m->pool->broken = *why;
-	if (is_final(why) || m->failures++ >= RESTARTS_MAX || event_add(m->restart, &t) != 0)
-		dispatch(m->pool);
+	if (m->failures < INT_MAX)
+		m->failures++;
+	if (!is_final(why) && event_add(m->restart, &t) != 0)
+		abort(); /* libevent without memory: the records are as the last commit left them */
+	dispatch(m->pool);
 }
 
 static void on_ended(void *context, const struct err *why)

@@ -1,7 +1,9 @@
 /*
- * Children of one kind behind one queue: enrollers, the signer. A child that ends is started again
- * with a growing pause, up to a limit; what it was asked is answered with the error. While none of
- * them can be started, questions are answered with the last reason.
+ * Children of one kind behind one queue: enrollers, the signer. A child that ends is started again with
+ * a growing pause, for ever, unless a person must act first (a wrong PIN is used once). One whose token
+ * fails it is ended and started anew, because only a new process finds its key again (hsm.h). What a
+ * child was asked when it ended is answered with the error. While none of them runs and some starts
+ * have failed, questions are answered with the last reason: code "pool.down", or a final reason's own.
  */
 #ifndef KILN_POOL_H
 #define KILN_POOL_H
@@ -19,6 +21,8 @@ struct pool_config {
 	json_t *(*make_open)(void *context, struct err *e);
 	/* Every end of a child, for the events; the pool goes on by itself. */
 	void (*ended)(void *context, const char *program, const struct err *why);
+	/* A child can be asked (again). */
+	void (*ready)(void *context);
 	void *context;
 };
 
@@ -31,6 +35,12 @@ must_check int pool_start(struct pool **ret, struct event_base *loop,
 must_check int pool_ask(struct pool *p, json_t *request, int64_t deadline_ms, child_answer *answer,
     void *context, struct err *e);
 
+/* True of an answer's error that passes once a child has been started again. */
+bool pool_is_outage(const struct err *why);
+/* A child is missing; config.ready will tell of the next that comes. */
+bool pool_is_short(const struct pool *p);
+/* None of the children will run again before a person acts. */
+bool pool_is_lost(const struct pool *p);
 size_t pool_waiting(const struct pool *p);
 /* Ends the children; what is queued is never answered. */
 void pool_stop(struct pool *p);

@@ -1,5 +1,6 @@
 #include "slot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "job.h"
@@ -45,10 +46,38 @@ static void settle(struct slot *slot)
 	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
 }
 
+static void on_refused(struct record *r)
+{
+	struct station *s = r->context;
+
+	if (r->rc != 0)
+		station_break(s, &r->err);
+	record_free(r);
+	free(r);
+}
+
+/* A device that never got as far as a job: recorded and told. */
+static void refuse(struct station *s, const char *slot, const struct err *why)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
+			    "slot", slot, "serial", "", "outcome", "failed", "ms", (json_int_t)0,
+			    "domain", err_domain_name(why->domain), "code", why->code, "message",
+			    why->message, "advice", err_advice(why->domain)));
+	if (r == NULL)
+		return;
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot",
+	    slot, "what", "open", "error", json_from_err(why));
+	r->done = on_refused;
+	r->context = s;
+	records_submit(s->records, r);
+}
+
 static void fail_without_job(struct slot *slot, const struct err *why)
 {
 	settle(slot);
-	job_refuse_slot(slot->station, slot->config->name, why);
+	refuse(slot->station, slot->config->name, why);
 }
 
 static void on_ready(void *context, const json_t *answer)

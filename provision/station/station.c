@@ -13,6 +13,8 @@
 #include "version.h"
 
 enum { ENROLLER_OPEN_MS = 15000, SIGNER_OPEN_MS = 15000, CHECK_MS = 15000 };
+/* A signer that is gone is asked for, and not the HSM: often, because it costs nothing. */
+enum { SIGNERS = 1, HSM_PAUSE_MS = 1000, HSM_PAUSE_MAX_MS = 10000 };
 
 void station_tell(struct station *s, json_t *event)
 {
@@ -52,8 +54,7 @@ void station_break(struct station *s, const struct err *why)
 				    "broken", "code", why->code, "message", why->message, "advice",
 				    err_advice(why->domain)));
 	}
-	s->draining = true;
-	check_idle(s);
+	station_leave(s);
 }
 
 void station_job_begins(struct station *s, struct job *j)
@@ -145,6 +146,20 @@ static void on_child_ended(void *context, const char *program, const struct err 
 		"detail", "program", program, "error", json_from_err(why)));
 }
 
+static void on_enroller_ready(void *context)
+{
+	const struct station *s = context;
+
+	door_mended(s->ca_door);
+}
+
+static void on_signer_ready(void *context)
+{
+	const struct station *s = context;
+
+	door_mended(s->hsm_door);
+}
+
 static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
 {
 	struct station *s = context;
@@ -156,7 +171,7 @@ static int start_enrollers(struct station *s, struct err *e)
 {
 	const struct pool_config enrollers = { "kiln-enroller", ERR_CA,
 		(size_t)s->config->ca_processes, ENROLLER_OPEN_MS, make_enroller_open,
-		on_child_ended, s };
+		on_child_ended, on_enroller_ready, s };
 
 	if (pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
 		return -1;
@@ -179,8 +194,8 @@ static void on_signer_checked(void *context, const json_t *answer, const struct 
 
 static int start_children(struct station *s, struct err *e)
 {
-	const struct pool_config signer = { "kiln-signer", ERR_HSM, 1, SIGNER_OPEN_MS,
-		make_signer_open, on_child_ended, s };
+	const struct pool_config signer = { "kiln-signer", ERR_HSM, SIGNERS, SIGNER_OPEN_MS,
+		make_signer_open, on_child_ended, on_signer_ready, s };
 
 	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;
@@ -260,6 +275,25 @@ static int load(struct station *s, struct err *e)
 	return file_mkdir(s->config->state, 0700, e);
 }
 
+/* One more inside than there are children: while it becomes durable that the next is asked, none of
+ * them is idle. */
+static int open_doors(struct station *s, struct err *e)
+{
+	const struct config *c = s->config;
+	const struct gate_terms ca = { .first_ms = c->retry_default_s * 1000,
+		.max_ms = c->retry_max_s * 1000,
+		.patience_ms = c->retry_patience_s * 1000,
+		.width = (size_t)c->ca_processes + 1 };
+	const struct gate_terms hsm = { .first_ms = HSM_PAUSE_MS,
+		.max_ms = HSM_PAUSE_MAX_MS,
+		.patience_ms = c->retry_patience_s * 1000,
+		.width = SIGNERS + 1 };
+
+	if (door_open(&s->ca_door, s, "ca", &ca, e) != 0)
+		return -1;
+	return door_open(&s->hsm_door, s, "hsm", &hsm, e);
+}
+
 static int start(struct station *s, struct err *e)
 {
 	int fd;
@@ -268,6 +302,8 @@ static int start(struct station *s, struct err *e)
 	s->slots = calloc(s->config->slot_count, sizeof(*s->slots));
 	if (s->idle == NULL || s->slots == NULL)
 		return err_nomem(e);
+	if (open_doors(s, e) != 0)
+		return -1;
 	s->slot_count = s->config->slot_count;
 	for (size_t i = 0; i < s->slot_count; i++)
 		if (slot_init(&s->slots[i], s, &s->config->slots[i], e) != 0)
@@ -319,6 +355,16 @@ void station_drain(struct station *s)
 	check_idle(s);
 }
 
+void station_leave(struct station *s)
+{
+	s->leaving = true;
+	door_dismiss(s->ca_door);
+	door_dismiss(s->hsm_door);
+	for (struct job *j = s->jobs; j != NULL; j = j->next)
+		job_leave(j); /* which is still one of ours until its end is durable */
+	station_drain(s);
+}
+
 static void close_records(struct station *s)
 {
 	struct err e = { 0 };
@@ -355,6 +401,10 @@ void station_close(struct station *s)
 		s->jobs = j->next;
 		job_abandon(j);
 	}
+	if (s->ca_door != NULL)
+		door_close(s->ca_door);
+	if (s->hsm_door != NULL)
+		door_close(s->hsm_door);
 	if (s->idle != NULL)
 		event_free(s->idle);
 	free(s->slots);

@@ -9,6 +9,7 @@
 
 #include "child.h"
 #include "config.h"
+#include "door.h"
 #include "family.h"
 #include "place.h"
 #include "pool.h"
@@ -24,10 +25,15 @@ struct slot;
  * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
  *   arrived  slot                          a device is in the slot
  *   step     slot serial step outcome ("start" "ok" "wait" "retry" "failed") ms who code message
+ *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
+ *            is then parked, and continued when it comes back)
  *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
  *            station_ms domain code message advice       after it the device may be taken out
  *   left     slot
- *   station  what, code, message           children that died, faults of the station itself
+ *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
+ *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
+ *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);
+ *            waiting: how many units wait
  */
 struct station_hooks {
 	void (*event)(void *context, const json_t *event);
@@ -53,11 +59,12 @@ struct station {
 	struct records *records;
 	struct event *recorded;
 	struct pool *enrollers, *signer;
+	struct door *ca_door, *hsm_door;
 	struct places *places;
 	struct slot *slots;
 	size_t slot_count;
 	struct job *jobs; /* in flight */
-	bool draining, closing;
+	bool draining, leaving, closing;
 	struct err broken; /* domain NONE while the station works */
 	struct event *idle;
 
@@ -75,6 +82,8 @@ must_check int station_open(struct station **ret, struct event_base *loop,
 must_check int station_arm(struct station *s, struct err *e);
 /* Starts no unit any more; hooks->idle when the last one in flight has ended. */
 void station_drain(struct station *s);
+/* As station_drain, and units that wait for the CA or the HSM to answer again are parked. */
+void station_leave(struct station *s);
 /* Ends now: jobs in flight stay open in the records and are continued when their device returns. */
 void station_close(struct station *s);
 OWNED_PTR(station, station_close)

@@ -59,6 +59,7 @@ const struct step steps[] = {
 	{ .id = STEP_ENROL,
 	    .who = WHO_CA,
 	    .skip = skip_enrol,
+	    .pause = pause_enrol,
 	    .intend = intend_enrol,
 	    .ask = ask_enrol,
 	    .unanswered = enrol_unanswered,

@@ -10,14 +10,17 @@ struct step {
 	unsigned tries; /* how often the row may be asked where the error says retry */
 	/* True where this unit does not need the row. May be NULL. */
 	bool (*skip)(const struct job *j);
+	/* How long not to ask at all (ms, 0: ask), because an earlier passage was told so, and why. May be
+	 * NULL. */
+	int64_t (*pause)(struct job *j, struct err *why);
 	/* Fills r->body with what must be durable before the question is asked. May be NULL. */
 	int (*intend)(struct job *j, struct record *r, struct err *e);
 	/* ... and is told its place in the chain. May be NULL. */
 	void (*intended)(struct job *j, const struct record *r);
 	/* The question; NULL with e where it can not be made. NULL member: nobody is asked. */
 	json_t *(*ask)(struct job *j, struct err *e);
-	/* What it means that whoever was asked died or did not answer in time: an answer to be judged
-	 * (NULL with e for none). NULL member: the error it is. */
+	/* What it means that whoever was asked died, did not answer in time, was never asked or said no:
+	 * an answer to be judged (NULL with e for none). NULL member: the error it is. */
 	json_t *(*unanswered)(struct job *j, const struct err *why, struct err *e);
 	/*
 	 * Judges the answer on raw evidence (NULL where nobody is asked). What it puts into r->body is

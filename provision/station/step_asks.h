@@ -11,6 +11,10 @@ typedef enum verdict step_judge(struct job *j, const json_t *answer, struct reco
 
 step_ask ask_identify, ask_keygen, ask_request, ask_install, ask_readback, ask_prove, ask_seal;
 step_ask ask_enrol, ask_attest;
+int64_t pause_enrol(struct job *j, struct err *why);
+/* How long a pending request still waits, by the wall clock: never longer than max_ms, whatever the clock
+ * did meanwhile. */
+int64_t enrol_pause_ms(int64_t retry_at_ms, int64_t now_ms, int64_t max_ms);
 json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e);
 step_intend intend_keygen, intend_enrol, intend_seal, intend_attest;
 step_judge judge_identity, judge_same_unit, judge_claim, judge_keygen, judge_request, judge_enrol;

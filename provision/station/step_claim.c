@@ -167,6 +167,8 @@ static int resume(struct job *j, const json_t *job, struct err *e)
 	j->resumed = true;
 	j->keygen_is_ours = json_opt_str(intents, "keygen", NULL) != NULL;
 	j->attempt = json_opt_int(job, "attempts", 0);
+	if (strcmp(json_opt_str(intents, "enrol", ""), "pending") == 0)
+		j->retry_at_ms = json_opt_int(job, "retry_at", 0);
 	if (fetch(j, job, "csr", &j->csr, e) != 0 ||
 	    fetch(j, job, "certificate", &j->leaf, e) != 0 ||
 	    fetch(j, job, "chain", &j->chain, e) != 0)

@@ -6,8 +6,8 @@
 #include "clock.h"
 #include "judge_cert.h"
 
-/* How often a CA that does not say yes or no is asked in one passage; then the unit waits. */
-enum { PENDING_ASKS_MAX = 20, OTHER_ASKS_MAX = 3 };
+/* In one passage: each may make a certificate that nobody gets. */
+enum { UNKNOWN_ASKS_MAX = 3, PENDING_ASKS_MIN = 3 };
 /* What the records keep of a CA's texts. */
 enum { CA_TEXT_MAX = 4096 };
 
@@ -33,12 +33,16 @@ json_t *ask_enrol(struct job *j, struct err *e)
 	return json_set_bytes(r, "csr", j->csr.data, j->csr.len, e) == 0 ? steal(&r) : NULL;
 }
 
-/* The CSR may have been sent: only the CA knows. */
+/* A child that ended may have sent the CSR: only the CA knows. Whoever was never asked, or refuses to
+ * ask, sent nothing. */
 json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e)
 {
-	json_t *answer = json_pack("{s:s, s:s}", "outcome", "unknown", "message", why->message);
+	bool asked =
+	    err_is(why, "child.died") || err_is(why, "child.timeout") || err_is(why, "nomem");
+	json_t *answer = json_pack("{s:s, s:s, s:s, s:b}", "outcome",
+	    asked ? "unknown" : "not_sent", "code", why->code, "message", why->message, "final",
+	    !asked && pool_is_lost(j->station->enrollers));
 
-	(void)j;
 	if (answer == NULL)
 		(void)err_nomem(e);
 	return answer;
@@ -155,66 +159,152 @@ static enum verdict judge_issued(struct job *j, const json_t *answer, struct rec
 	return VERDICT_FAIL;
 }
 
+enum then { THEN_ASK_LATER, THEN_WAIT, THEN_WAIT_SOMETIMES, THEN_END };
+
 /* What the enroller's outcomes mean: recorded as which state, and what then. */
 static const struct outcome {
 	const char *name, *state;
-	unsigned asks_max; /* in one passage; 0: never again */
+	enum then then;
 	enum err_scope scope;
 	const char *code;
 } outcomes[] = {
-	{ "pending", "pending", PENDING_ASKS_MAX, SCOPE_STATION, "ca.pending" },
-	{ "throttled", "not-sent", OTHER_ASKS_MAX, SCOPE_STATION, "ca.throttled" },
-	{ "not_sent", "not-sent", OTHER_ASKS_MAX, SCOPE_STATION, "ca.unreachable" },
-	{ "unknown", "possibly-issued", OTHER_ASKS_MAX, SCOPE_STATION, "ca.unknown" },
-	{ "denied", "rejected", 0, SCOPE_STATION, "ca.denied" },
-	{ "rejected", "rejected", 0, SCOPE_UNIT, "ca.rejected" },
+	{ "pending", "pending", THEN_ASK_LATER, SCOPE_STATION, "ca.pending" },
+	{ "throttled", "not-sent", THEN_WAIT, SCOPE_STATION, "ca.throttled" },
+	{ "not_sent", "not-sent", THEN_WAIT, SCOPE_STATION, "ca.unreachable" },
+	{ "unknown", "possibly-issued", THEN_WAIT_SOMETIMES, SCOPE_STATION, "ca.unknown" },
+	{ "denied", "rejected", THEN_END, SCOPE_STATION, "ca.denied" },
+	{ "rejected", "rejected", THEN_END, SCOPE_UNIT, "ca.rejected" },
 };
 
-/* message is bounded and printable, whatever the enroller sent. */
-static int record_answer(struct job *j, const struct outcome *outcome, const json_t *answer,
-    int64_t retry_s, const char *message, struct record *r, struct err *e)
+static const struct outcome *find_outcome(const char *name)
 {
-	r->body = json_pack("{s:s, s:I, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "event", "answer",
-	    "job", (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "retry_at",
-	    (json_int_t)(clock_wall_ms() + retry_s * 1000), "detail", "status",
-	    (json_int_t)json_opt_int(answer, "status", 0), "outcome", outcome->name, "message",
-	    message);
-	return r->body != NULL ? 0 : err_nomem(e);
+	for (size_t i = 0; i < COUNT(outcomes); i++)
+		if (strcmp(name, outcomes[i].name) == 0)
+			return &outcomes[i];
+	return NULL;
 }
 
-static int64_t retry_s_of(const struct job *j, const json_t *answer)
+/* message is bounded and printable, whatever the enroller sent. pause_ms 0: no time was named. */
+static int record_answer(struct job *j, const struct outcome *outcome, const json_t *answer,
+    int64_t pause_ms, const char *message, struct record *r, struct err *e)
+{
+	r->body = json_pack("{s:s, s:I, s:s, s:s, s:{s:I, s:s, s:s}}", "event", "answer", "job",
+	    (json_int_t)j->number, "kind", "enrol", "state", outcome->state, "detail", "status",
+	    (json_int_t)json_opt_int(answer, "status", 0), "outcome", outcome->name, "message",
+	    message);
+	if (r->body == NULL)
+		return err_nomem(e);
+	if (pause_ms == 0)
+		return 0;
+	return json_set_int(r->body, "retry_at", clock_wall_ms() + pause_ms, e);
+}
+
+/* What the CA asks for, within our limits; 0 where it asks for nothing. */
+static int64_t pause_ms_of(const struct job *j, const struct outcome *o, const json_t *answer)
 {
 	const struct config *c = j->station->config;
-	int64_t asked = json_opt_int(answer, "retry_after_s", c->retry_default_s);
+	int64_t asked = json_opt_int(answer, "retry_after_s", 0);
 
-	if (asked < 0)
-		return 0;
-	return asked < c->retry_max_s ? asked : c->retry_max_s;
+	if (asked <= 0)
+		asked = o->then == THEN_ASK_LATER ? c->retry_default_s : 0;
+	return (asked < c->retry_max_s ? asked : c->retry_max_s) * 1000;
+}
+
+/* The token of our TLS key is not the CA's fault, and another person's work. */
+static void explain(const struct outcome *o, const json_t *answer, int64_t pause_ms,
+    struct err *ret)
+{
+	const char *code = json_opt_str(answer, "code", "");
+	const char *message = json_opt_str(answer, "message", o->name);
+
+	if (o->then == THEN_ASK_LATER)
+		(void)err_set(ret, ERR_CA, o->code,
+		    "%.300s; asked again in %lld s, the device may be taken out meanwhile", message,
+		    (long long)pause_ms / 1000);
+	else if (strncmp(code, "hsm.", 4) == 0 && json_opt_bool(answer, "final", false))
+		(void)err_set(ret, ERR_HSM, code, "%s", message);
+	else if (strncmp(code, "hsm.", 4) == 0)
+		(void)err_set(ret, ERR_HSM, "hsm.rebuild", "%s", message);
+	else if (strcmp(code, "pool.down") == 0)
+		(void)err_set(ret, ERR_CA, "pool.down", "%s", message);
+	else
+		(void)err_set(ret, ERR_CA, o->code, "%s", message);
+	ret->scope = o->scope;
+}
+
+/* Not for ever: whoever put the unit there wants to know. */
+static bool has_patience(struct job *j)
+{
+	int64_t now = clock_now_ms();
+
+	if (j->pending_asks++ == 0)
+		j->pending_since_ms = now;
+	return j->pending_asks < PENDING_ASKS_MIN ||
+	       now - j->pending_since_ms < j->station->config->retry_patience_s * 1000;
+}
+
+static enum verdict verdict_of(struct job *j, const struct outcome *o, const json_t *answer)
+{
+	if (json_opt_bool(answer, "final", false))
+		return VERDICT_FAIL;
+	switch (o->then) {
+	case THEN_ASK_LATER:
+		return has_patience(j) ? VERDICT_AGAIN : VERDICT_FAIL;
+	case THEN_WAIT_SOMETIMES:
+		return ++j->asks < UNKNOWN_ASKS_MAX ? VERDICT_WAIT : VERDICT_FAIL;
+	case THEN_WAIT:
+		return VERDICT_WAIT;
+	case THEN_END:
+		break;
+	}
+	return VERDICT_FAIL;
 }
 
 enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
     int64_t *ret_wait_ms, struct err *e)
 {
 	const char *name = json_opt_str(answer, "outcome", "");
-	int64_t retry_s = retry_s_of(j, answer);
+	const struct outcome *o = find_outcome(name);
+	struct err why = { 0 };
+	int64_t pause_ms;
 
 	if (strcmp(name, "issued") == 0)
 		return judge_issued(j, answer, r, e);
-	for (size_t i = 0; i < COUNT(outcomes); i++) {
-		const struct outcome *o = &outcomes[i];
-		struct err why = { 0 };
-
-		if (strcmp(name, o->name) != 0)
-			continue;
-		(void)err_set(&why, ERR_CA, o->code, "%s",
-		    json_opt_str(answer, "message", o->name));
-		why.scope = o->scope;
-		if (record_answer(j, o, answer, retry_s, why.message, r, e) != 0)
-			return VERDICT_FAIL;
-		*e = why;
-		*ret_wait_ms = retry_s * 1000;
-		return ++j->asks < o->asks_max ? VERDICT_AGAIN : VERDICT_FAIL;
+	if (o == NULL) {
+		(void)err_set(e, ERR_CA, "child.protocol", "the enroller answered \"%s\"", name);
+		return VERDICT_FAIL;
 	}
-	(void)err_set(e, ERR_CA, "child.protocol", "the enroller answered \"%s\"", name);
-	return VERDICT_FAIL;
+	pause_ms = pause_ms_of(j, o, answer);
+	explain(o, answer, pause_ms, &why);
+	if (record_answer(j, o, answer, pause_ms, why.message, r, e) != 0)
+		return VERDICT_FAIL;
+	*e = why;
+	*ret_wait_ms = pause_ms;
+	return verdict_of(j, o, answer);
+}
+
+int64_t enrol_pause_ms(int64_t retry_at_ms, int64_t now_ms, int64_t max_ms)
+{
+	int64_t left;
+
+	if (__builtin_sub_overflow(retry_at_ms, now_ms, &left))
+		left = retry_at_ms > now_ms ? max_ms : 0;
+	if (left < 0)
+		return 0;
+	return left < max_ms ? left : max_ms;
+}
+
+/* Also after a restart, in another slot, days later. */
+int64_t pause_enrol(struct job *j, struct err *why)
+{
+	int64_t ms =
+	    enrol_pause_ms(j->retry_at_ms, clock_wall_ms(), j->station->config->retry_max_s * 1000);
+
+	j->retry_at_ms = 0;
+	if (ms > 0)
+		(void)err_set(why, ERR_CA, "ca.pending",
+		    "the CA has not decided yet; asked again in %lld s, the device may be taken "
+		    "out meanwhile",
+		    (long long)(ms + 999) / 1000);
+	return ms;
 }

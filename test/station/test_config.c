@@ -50,6 +50,8 @@ static void test_all_of_it(void **state)
 	assert_int_equal(c->slot_count, 2);
 	assert_string_equal(c->slots[1].address, "serial:/dev/b?baud=9600");
 	assert_int_equal(c->ca_processes, 4);
+	assert_int_equal(c->retry_default_s, 10);
+	assert_int_equal(c->retry_patience_s, 28800);
 	assert_false(c->ca_test);
 	assert_int_equal(c->quantity, 5);
 	assert_string_equal(c->attestation.pin, "prompt");
@@ -79,6 +81,13 @@ static void test_each_mistake_has_its_place(void **state)
 		{ "id: line-1", "id: \"\"", "1 to 64 characters" },
 		{ "https://", "http://", "station.yaml:5:" },
 		{ "token: b", "token: a", "different tokens" },
+		{ "  anchors: tls.pem\n", "  anchors: tls.pem\n  retry: { patience_s: 604801 }\n",
+		    "station.yaml:7:24" },
+		{ "  anchors: tls.pem\n", "  anchors: tls.pem\n  retry: { patience: 5 }\n",
+		    "unknown key \"patience\"" },
+		{ "  anchors: tls.pem\n",
+		    "  anchors: tls.pem\n  retry: { max_s: 5, default_s: 6 }\n",
+		    "station.yaml:7:33" },
 		{ "  tls: {", "  tlss: {", "unknown key \"tlss\"" },
 		{ "  attestation: {", "  #", "hsm.attestation is missing" },
 		{ "  tls: {", "  #", "neither hsm.tls nor ca.credential" },

@@ -18,6 +18,8 @@ MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm
            "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so"]
 PATIENCE_S = 120
 PASSED, UNITS, USAGE, INPUT, STATION, LOCKED, ABORTED, PENDING = 0, 1, 2, 3, 4, 5, 6, 75
+# An outage parks units after its third failure, as a test that wants no outage expects.
+IMPATIENT = "min_s: 1, max_s: 1, default_s: 1, patience_s: 1"
 PINS = {"tls": "canary-tls-4711", "attestation": "canary-att-4712"}
 
 
@@ -135,10 +137,11 @@ class World:
 
     def __init__(self, devices=4, slots=2, label=None, family="spdm", profile="spdm/infusion-pump.yaml",
                  variant=None, faults=(), keygen_ms=10, order=None, hours=24, station="line-1", first=None,
-                 production=False, edit_profile=None):
+                 production=False, edit_profile=None, retry=IMPATIENT):
         self.folder = tempfile.mkdtemp(prefix="kiln-station-")
         self.environment = dict(os.environ)
         self.programs, self.batches = [], []
+        self.retry = retry
         self.options = dict(devices=devices, slots=slots, family=family, variant=variant, faults=faults,
                             keygen_ms=keygen_ms)
         try:
@@ -168,12 +171,12 @@ class World:
             self.write(f"{name}.pin", pin + "\n", 0o600)
         self.write("so.pin", "canary-so-4713\n", 0o600)
         self.text = ("station: { id: %s, site: Testville }\nrecords: records.db\nprofile: profile.yaml\n"
-                     "ca:\n  url: URL\n  anchors: ca/tls-anchor.pem\n  accept_test_ca: %s\n"
+                     "ca:\n  url: URL\n  anchors: ca/tls-anchor.pem\n  accept_test_ca: %s\n  retry: { %s }\n"
                      "hsm:\n  module: %s\n  environment: { SOFTHSM2_CONF: %s }\n"
                      "  tls: { token: tls, key: k-tls, certificate: tls.pem, pin: tls.pin }\n"
                      "  attestation: { token: attestation, key: k-att, certificate: attestation.pem,\n"
                      "    pin: attestation.pin, anchors: ca/root.pem }\nslots:\n" %
-                     (station, "false" if production else "true", module(), self.path("softhsm2.conf")))
+                     (station, "false" if production else "true", self.retry, module(), self.path("softhsm2.conf")))
         self.text += "".join(f'  - {{ name: "{i}", address: "serial:{self.path("devices/port", str(i))}" }}\n'
                              for i in range(1, self.options["slots"] + 1))
         if order:

@@ -45,7 +45,10 @@ const struct command commands[] = {
 	    "SERIAL --reason R --by WHO --config F\n          take a unit out; queue its "
 	    "certificate" },
 	{ "records", cmd_records,
-	    "upgrade RECORDS\n          copy into the present schema, verify, swap" },
+	    "upgrade RECORDS\n          copy into the present schema, verify, swap\n"
+	    "     kiln records accept-restore --config F --by WHO --reason R\n"
+	    "          go on with records that are an old copy, where the newer ones are lost for "
+	    "good" },
 	{ NULL, NULL, NULL },
 };
 
@@ -55,6 +58,20 @@ static const struct {
 } advices[] = {
 	{ "records.locked",
 	    "another kiln works with these records: wait until it has ended, or stop it" },
+	{ "records.restored",
+	    "bring the newest records back: the database with its -wal file, from the disk or the "
+	    "backup made last.\n"
+	    "    Do not delete the checkpoint or the state folder: they are what noticed it. Where "
+	    "the "
+	    "newer records are\n"
+	    "    lost for good, an engineer goes on with: kiln records accept-restore --config F "
+	    "--by "
+	    "WHO --reason R" },
+	{ "records.unwitnessed",
+	    "bring the checkpoint or the signer's state back; where both are lost for good, an "
+	    "engineer goes on with:\n"
+	    "    kiln records accept-restore --config F --by WHO --reason R" },
+	{ "records.whole", "nothing has to be accepted: start the station" },
 	{ "list", "correct the list" },
 	{ "file", "check the path and its permissions" },
 	{ "yaml", "correct the file at that place" },

@@ -17,6 +17,7 @@
 #include "profile.h"
 #include "records.h"
 #include "station_open.h"
+#include "witness.h"
 #include "x509.h"
 
 enum { ASK_MS = 20000, FREE_MIB_MIN = 256, CLOCK_OFFSET_MAX_S = 60, EXPIRES_SOON_S = 14 * 86400 };
@@ -76,7 +77,7 @@ static void check_records(struct doctor *d)
 	struct err e = { 0 };
 	unsigned long long mib;
 
-	if (records_open(&r, d->config->records, d->config->station, true, &e) != 0) {
+	if (witness_open(&r, d->config, true, &e) != 0) {
 		bad(d, "records", &e);
 		return;
 	}

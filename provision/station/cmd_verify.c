@@ -2,13 +2,12 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "file.h"
 #include "source.h"
-#include "station_open.h"
 #include "verify.h"
+#include "witness.h"
 
 enum { TRUST_MAX = 16 };
 
@@ -17,7 +16,7 @@ struct check {
 	size_t trust_count;
 	bool json;
 	struct source source;
-	json_t *position; /* the signer's, which options borrow from */
+	struct records_place signer; /* options borrow it */
 	struct verify_options options;
 };
 
@@ -40,25 +39,6 @@ static int add_trust(struct check *c, const char *path, struct err *e)
 	return 0;
 }
 
-/* What the signer of this station remembers. A station that attested nothing has no such file. */
-static int read_position(struct check *c, struct err *e)
-{
-	AUTO_STRUCT(buf) path = { 0 };
-	AUTO_STRUCT(buf) text = { 0 };
-
-	if (station_position_file(c->source.config, &path, e) != 0)
-		return -1;
-	c->options.signer_station = c->source.config->station;
-	if (access((const char *)path.data, F_OK) != 0)
-		return 0;
-	if (file_read((const char *)path.data, 4096, &text, e) != 0 ||
-	    json_parse((const char *)text.data, text.len, &c->position, ERR_RECORDS, e) != 0 ||
-	    json_get_int(c->position, "seq", &c->options.signer_seq, ERR_RECORDS, e) != 0 ||
-	    json_get_str(c->position, "head", &c->options.signer_head, ERR_RECORDS, e) != 0)
-		return -1;
-	return 0;
-}
-
 static int verify(struct check *c, json_t **ret, struct err *e)
 {
 	c->options.trust = sk_X509_new_null();
@@ -74,8 +54,9 @@ static int verify(struct check *c, json_t **ret, struct err *e)
 		if (c->trust_count == 0 &&
 		    add_trust(c, c->source.config->attestation_anchors, e) != 0)
 			return -1;
-		if (read_position(c, e) != 0)
+		if (witness_position(c->source.config, &c->signer, e) != 0)
 			return -1;
+		c->options.signer = &c->signer;
 	}
 	return verify_records(c->source.records, &c->options, ret, e);
 }
@@ -143,7 +124,6 @@ int cmd_verify(int argc, char **argv)
 		   ? report(&c, counts, &e)
 		   : cli_fail(&e);
 	source_close(&c.source);
-	json_decref(c.position);
 	x509_stack_free(c.options.trust);
 	return code;
 }

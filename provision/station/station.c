@@ -11,6 +11,7 @@
 #include "slot.h"
 #include "station_open.h"
 #include "version.h"
+#include "witness.h"
 
 enum { ENROLLER_OPEN_MS = 15000, SIGNER_OPEN_MS = 15000, CHECK_MS = 15000 };
 /* A signer that is gone is asked for, and not the HSM: often, because it costs nothing. */
@@ -308,8 +309,9 @@ static int start(struct station *s, struct err *e)
 	for (size_t i = 0; i < s->slot_count; i++)
 		if (slot_init(&s->slots[i], s, &s->config->slots[i], e) != 0)
 			return -1;
-	if (records_open(&s->records, s->config->records, s->config->station, true, e) != 0 ||
-	    record_start(s, e) != 0 || records_start(s->records, &fd, e) != 0)
+	if (witness_open(&s->records, s->config, true, e) != 0 ||
+	    witness_note(s->records, e) != 0 || record_start(s, e) != 0 ||
+	    records_start(s->records, &fd, e) != 0)
 		return -1;
 	s->recorded = event_new(s->loop, fd, EV_READ | EV_PERSIST, on_recorded, s);
 	if (s->recorded == NULL || event_add(s->recorded, NULL) != 0)

@@ -35,8 +35,8 @@ struct audit {
 	struct profile *profiles[PROFILES_MAX];
 	char digests[PROFILES_MAX][65];
 	size_t profile_count;
-	int64_t certificates, attestations, proofs;
-	bool signer_met;  /* the event that the signer remembers is there */
+	int64_t certificates, attestations, proofs, restores, lost;
+	bool signer_met;  /* the event that the signer remembers is there, or declared lost */
 	bool signer_used; /* its station's chain holds attestations */
 };
 
@@ -297,8 +297,7 @@ static int check_attestation(struct audit *a, struct passage *p, const json_t *e
 		return -1;
 	p->attested = true;
 	a->attestations++;
-	if (a->options->signer_station != NULL &&
-	    strcmp(p->station, a->options->signer_station) == 0)
+	if (a->options->signer != NULL && strcmp(p->station, a->options->signer->station) == 0)
 		a->signer_used = true;
 	return 0;
 }
@@ -360,15 +359,25 @@ static int take_job_event(struct audit *a, const char *kind, const json_t *event
 	return is_end ? take_end(a, at, event, e) : take_attesting(*at, event);
 }
 
-static void meet_signer(struct audit *a, const json_t *event)
+static bool is_signers(const struct audit *a, const json_t *event, const json_t *place)
 {
-	const struct verify_options *o = a->options;
+	const struct records_place *signer = a->options->signer;
 
-	if (o->signer_station != NULL &&
-	    strcmp(json_opt_str(event, "station", ""), o->signer_station) == 0 &&
-	    json_opt_int(event, "seq", -1) == o->signer_seq &&
-	    strcmp(json_opt_str(event, "hash", ""), o->signer_head) == 0)
-		a->signer_met = true;
+	return signer != NULL && strcmp(json_opt_str(event, "station", ""), signer->station) == 0 &&
+	       json_opt_int(place, "seq", -1) == signer->seq &&
+	       strcmp(json_opt_str(place, "hash", ""), signer->hash) == 0;
+}
+
+/* A restore that a person accepted: the gap is his, and is counted for everybody to see. */
+static int take_restored(struct audit *a, const json_t *event)
+{
+	const json_t *lost = json_object_get(event, "lost");
+
+	a->restores++;
+	a->lost += json_opt_int(event, "to", 0) - json_opt_int(event, "from", 0) + 1;
+	for (size_t i = 0; i < json_array_size(lost); i++)
+		a->signer_met |= is_signers(a, event, json_array_get(lost, i));
+	return 0;
 }
 
 static int take(const json_t *event, void *context, struct err *e)
@@ -377,8 +386,10 @@ static int take(const json_t *event, void *context, struct err *e)
 	const char *kind = json_opt_str(event, "event", "");
 	int rc;
 
-	meet_signer(a, event);
-	if (strcmp(kind, "profile") == 0)
+	a->signer_met |= is_signers(a, event, event);
+	if (strcmp(kind, "restored") == 0)
+		rc = take_restored(a, event);
+	else if (strcmp(kind, "profile") == 0)
 		rc = take_profile(a, event, e);
 	else if (strcmp(kind, "claim") == 0)
 		rc = take_claim(a, event, e);
@@ -406,23 +417,23 @@ OWNED_STRUCT(audit, audit_free)
 /* The chain alone does not show that its end is missing; what the signer remembers does. */
 static int compare_with_signer(const struct audit *a, struct err *e)
 {
-	const struct verify_options *o = a->options;
+	const struct records_place *signer = a->options->signer;
 
-	if (o->signer_station == NULL || a->signer_met)
+	if (signer == NULL || a->signer_met)
 		return 0;
-	if (o->signer_seq == 0 && !a->signer_used)
+	if (signer->seq == 0 && !a->signer_used)
 		return 0;
-	if (o->signer_seq == 0)
+	if (signer->seq == 0)
 		return err_set(e, ERR_RECORDS, "verify.position",
 		    "these records hold attestations of station %s, whose signer remembers none: "
 		    "its position file is "
 		    "gone",
-		    o->signer_station);
+		    signer->station);
 	return err_set(e, ERR_RECORDS, "verify.truncated",
 	    "the signer attested event %s/%lld, which is not in these records: their end is "
 	    "missing, or they are an "
 	    "old copy",
-	    o->signer_station, (long long)o->signer_seq);
+	    signer->station, (long long)signer->seq);
 }
 
 int verify_records(struct records *r, const struct verify_options *options, json_t **ret,
@@ -438,6 +449,8 @@ int verify_records(struct records *r, const struct verify_options *options, json
 	if (json_set_int(counts, "checked_certificates", a.certificates, e) != 0 ||
 	    json_set_int(counts, "checked_proofs", a.proofs, e) != 0 ||
 	    json_set_int(counts, "checked_attestations", a.attestations, e) != 0)
+		return -1;
+	if (a.restores > 0 && json_set_int(counts, "lost_events", a.lost, e) != 0)
 		return -1;
 	*ret = steal(&counts);
 	return 0;

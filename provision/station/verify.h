@@ -10,10 +10,9 @@
 
 struct verify_options {
 	X509_STACK *trust; /* what attestations end in */
-	/* How far the signer remembers to have attested a station's chain: an event that must be there
-	 * (seq 0: it remembers nothing). NULL: not known (no configuration). */
-	const char *signer_station, *signer_head;
-	int64_t signer_seq;
+	/* How far the signer remembers to have attested a station's chain: an event that must be there, or
+	 * declared lost (seq 0: it remembers nothing). NULL: not known (no configuration). */
+	const struct records_place *signer;
 	bool accept_test_ca; /* certificates of a throw-away CA are not a violation */
 };
 
@@ -21,7 +20,8 @@ struct verify_options {
  * First records_verify (chain, blobs, state: I1, I2, I7, I9 as constraints), then each passage: the CSR, the
  * certificate and its chain against the profile of then, the proof over the nonce under the
  * certificate that was read back (I3), both forms of the attestation, and that its statement says what
- * the events say and stands in this very chain. Fills *ret with counts. The first violation is the
+ * the events say and stands in this very chain. Fills *ret with counts ("lost_events" where an
+ * accepted restore left a gap in a chain). The first violation is the
  * error; its message names station, event and serial. Codes "verify.*" and the judges' own.
  */
 must_check int verify_records(struct records *r, const struct verify_options *options, json_t **ret,

@@ -47,6 +47,15 @@ static inline void world_close(struct world *w)
 	w->r = NULL;
 }
 
+/* What the checkpoint remembers of a file that the test makes anew. */
+static inline void world_forget(struct world *w)
+{
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s.checkpoint", w->path);
+	(void)unlink(path); /* there may be none */
+}
+
 static inline int world_setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));

@@ -286,6 +286,7 @@ static void test_the_accounts_hold_whatever_happens(void **state)
 		d.seed = round;
 		world_close(w);
 		assert_int_equal(unlink(w->path), 0);
+		world_forget(w);
 		world_open(w, "line-1");
 		world_profile(w);
 		must_tell(w, "{s:s, s:s, s:i}", "event", "order", "id", "small", "quantity", 5);

@@ -39,19 +39,40 @@ static int make_schema(struct records *r, struct err *e)
 	return records_file_sync_folder(r->path, e);
 }
 
-static int open_writer(struct records *r, bool create, struct err *e)
+static int open_file(struct records *r, bool create, struct err *e)
 {
-	if (!create && access(r->path, F_OK) != 0)
-		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
-	if (records_file_lock(r->path, &r->lock_fd, e) != 0)
-		return -1;
 	if (create && records_file_make(r->path, e) != 0)
 		return -1;
 	if (db_open(&r->writer, r->path, DB_WRITE, e) != 0)
 		return err_while(e, "%s", r->path);
+	/*
+	 * What an earlier process wrote into the log and failed to sync looks written and may be lost:
+	 * the kernel says an error once, and then takes the pages for clean. Nothing is appended behind that.
+	 */
+	if (db_empty_log(&r->writer, e) != 0)
+		return -1;
 	if (create && make_schema(r, e) != 0)
 		return -1;
 	return records_schema_version(&r->writer, r->path, e) != 0 ? -1 : records_load_head(r, e);
+}
+
+static int open_writer(struct records *r, bool create, bool check, struct records_place *place,
+    struct err *e)
+{
+	bool absent = access(r->path, F_OK) != 0;
+
+	if (!create && absent)
+		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
+	if (records_file_lock(r->path, &r->lock_fd, e) != 0 ||
+	    checkpoint_read(r->path, place, &r->checkpoint, e) != 0)
+		return -1;
+	if (check && absent && r->checkpoint == CHECKPOINT_READ)
+		return checkpoint_restored(place, "the checkpoint beside them", 0, "never", e);
+	if (open_file(r, create, e) != 0)
+		return -1;
+	if (!check || r->checkpoint != CHECKPOINT_READ)
+		return 0;
+	return checkpoint_held(&r->writer, place, "the checkpoint beside them", e);
 }
 
 static int open_reader(struct records *r, struct err *e)
@@ -65,8 +86,8 @@ static int open_reader(struct records *r, struct err *e)
 	return records_schema_check(&r->reader, "records.damaged", e);
 }
 
-int records_open(struct records **ret, const char *path, const char *station, bool create,
-    struct err *e)
+static int open_all(struct records **ret, const char *path, const char *station, bool create,
+    bool check, struct records_place *place, struct err *e)
 {
 	AUTO_PTR(records) *r = NULL;
 
@@ -81,7 +102,7 @@ int records_open(struct records **ret, const char *path, const char *station, bo
 	r->station = station != NULL ? strdup(station) : NULL;
 	if (r->path == NULL || (station != NULL && r->station == NULL))
 		return err_nomem(e);
-	if (station != NULL && open_writer(r, create, e) != 0)
+	if (station != NULL && open_writer(r, create, check, place, e) != 0)
 		return -1;
 	if (open_reader(r, e) != 0)
 		return -1;
@@ -89,10 +110,50 @@ int records_open(struct records **ret, const char *path, const char *station, bo
 	return 0;
 }
 
+int records_open(struct records **ret, const char *path, const char *station, bool create,
+    struct err *e)
+{
+	struct records_place place;
+
+	return open_all(ret, path, station, create, true, &place, e);
+}
+
+int records_open_unchecked(struct records **ret, const char *path, const char *station,
+    struct records_place *ret_place, struct err *e)
+{
+	return open_all(ret, path, station, true, false, ret_place, e);
+}
+
+const char *records_checkpoint_fault(const struct records *r)
+{
+	if (r->checkpoint == CHECKPOINT_READ || r->head.number == 0)
+		return NULL;
+	return r->checkpoint == CHECKPOINT_ABSENT ? "missing" : "damaged";
+}
+
+int records_hold(struct records *r, const struct records_place *place, const char *witness,
+    struct err *e)
+{
+	return checkpoint_held(&r->writer, place, witness, e);
+}
+
+int records_attested(struct records *r, bool *ret, struct err *e)
+{
+	int64_t count;
+
+	if (db_number(&r->writer,
+		"SELECT count(*) FROM job WHERE station = ?1 AND statement IS NOT NULL",
+		DB_ARGS(db_text(r->station)), 0, &count, e) != 0)
+		return -1;
+	*ret = count > 0;
+	return 0;
+}
+
 void records_close(struct records *r)
 {
 	if (r->thread != NULL)
 		records_stop(r);
+	checkpoint_write(r);
 	db_close(&r->reader, false);
 	FAILPOINT("records.close");
 	db_close(&r->writer, !r->broken);

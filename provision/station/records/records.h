@@ -66,6 +66,10 @@
  *                                    delivered
  *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation, its
  *                                    open job ends
+ *   restored  from, to (ints), lost (array of {"seq","hash","witness"}), reason, by
+ *                                    the chain's events from..to are lost for good (none are known to be
+ *                                    where to is from - 1); its own seq is to + 1, the one gap a chain may
+ *                                    have. Written by records_accept_restore alone.
  *
  * Refusals of domain RECORDS ("record.invalid", "job.ended", "step.order" ...) are a mistake of the
  * caller's; what a device, a CA or an operator can cause has their domain.
@@ -86,19 +90,50 @@
 
 struct records;
 
+/* A place in a station's chain that something beside the records remembers. */
+struct records_place {
+	char station[129];
+	int64_t seq; /* 0: it remembers nothing */
+	char hash[2 * SHA256_LEN + 1];
+	char at[25]; /* when it was noted, "" where that is not known */
+};
+
 enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
 
 /*
  * Opens the database file at path for the chain of `station` (NULL: only reading, any station) and
  * takes an exclusive lock on PATH.lock when writing. create: make it where it is absent.
+ * What is written leaves its place in PATH.checkpoint, within a second and at the close; records that do
+ * not hold that place any more are not opened for writing ("records.restored").
  * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
- * (run kiln records upgrade), "records.damaged", "records.io"; CONFIG "records.station" (a name has 1
- * to 128 printable characters). May block a second where another process recovers the file.
+ * (run kiln records upgrade), "records.damaged", "records.restored", "records.io"; CONFIG
+ * "records.station" (a name has 1 to 128 printable characters). May block a second where another process
+ * recovers the file.
  */
 must_check int records_open(struct records **ret, const char *path, const char *station,
     bool create, struct err *e);
 void records_close(struct records *r);
 OWNED_PTR(records, records_close)
+
+/* NULL where the checkpoint was there at records_open, or nothing had been recorded; else what is
+ * wrong with it ("missing", "damaged"): then somebody else has to say that these records are whole. */
+const char *records_checkpoint_fault(const struct records *r);
+/* These records hold that place, or a "restored" event says that it is lost; else "records.restored",
+ * which names the witness ("the signer"). Not while the thread runs. */
+must_check int records_hold(struct records *r, const struct records_place *place,
+    const char *witness, struct err *e);
+/* This station's chain holds a unit that was attested. */
+must_check int records_attested(struct records *r, bool *ret, struct err *e);
+
+/*
+ * The newer records are lost for good, and by says so: the chain goes on above everything that the
+ * checkpoint and the signer (seq 0: it remembers nothing) know of, with an event "restored". Makes the
+ * file where it is gone. Fills *ret with that event's body. Errors as records_open; OPERATOR
+ * "records.whole" where nothing is missing.
+ */
+must_check int records_accept_restore(const char *path, const char *station,
+    const struct records_place *signer, const char *by, const char *reason, json_t **ret,
+    struct err *e);
 
 /* One thing to record. Owned by the submitter until done() is called or records_append returns. */
 struct record {
@@ -172,8 +207,8 @@ must_check int records_head(struct records *r, int64_t *ret_seq,
  * projection of the events (I1, I2, I7, I9 are constraints of that projection). Fills *ret with
  * counts {"events","units","passed","certificates","orphans","stations"}; the first violation is the
  * error (RECORDS, code "verify.file" (damage, or another schema), "verify.chain", "verify.rule",
- * "verify.blob", "verify.state"; "records.damaged" where SQLite can not read it). Of one moment, also
- * while a station appends.
+ * "verify.blob", "verify.state", "verify.truncated" (behind the checkpoint beside them);
+ * "records.damaged" where SQLite can not read it). Of one moment, also while a station appends.
  */
 must_check int records_verify(struct records *r, json_t **ret, struct err *e);
 

@@ -216,8 +216,10 @@ struct record *records_append_group(struct records *r, struct record *first, siz
 	if (r->broken)
 		return fail_all(r, first, max);
 	left = put_all(r, first, max, &rc, &r->why);
-	if (rc == 0)
+	if (rc == 0) {
+		r->unmarked = true;
 		return left;
+	}
 	r->broken = true;
 	return fail_all(r, first, max);
 }
@@ -229,6 +231,7 @@ int records_append(struct records *r, struct record *record, struct err *e)
 		    "the records are open for reading, or another thread writes them");
 	record->next = NULL;
 	(void)records_append_group(r, record, 1); /* a group of one leaves none */
+	checkpoint_write_due(r);
 	if (record->rc != 0)
 		*e = record->err;
 	return record->rc;

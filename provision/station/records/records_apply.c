@@ -173,6 +173,7 @@ static const struct {
 	{ "park", apply_park },
 	{ "profile", apply_profile },
 	{ "refused", apply_nothing },
+	{ "restored", apply_restored },
 	{ "revoked", apply_revoked },
 	{ "rework", apply_rework },
 	{ "scrap", apply_scrap },

@@ -31,6 +31,14 @@ static int failed(struct sqlite3 *handle, int rc, struct err *e)
 	case SQLITE_BUSY:
 		return err_set(e, ERR_RECORDS, "records.locked",
 		    "another program is using the records: wait for it to end, or stop it");
+	case SQLITE_FULL:
+		return err_set(e, ERR_RECORDS, "records.io",
+		    "the disk of the records is full: make room on it, then start again");
+	case SQLITE_IOERR:
+		return err_set(e, ERR_RECORDS, "records.io",
+		    "the disk of the records fails (%s%s%s): see the kernel's log and replace it "
+		    "or make room, then start again",
+		    why, system != 0 ? ": " : "", system != 0 ? strerror(system) : "");
 	default:
 		return err_set(e, ERR_RECORDS, "records.io", "the records can not be used: %s%s%s",
 		    why, system != 0 ? ": " : "", system != 0 ? strerror(system) : "");
@@ -144,6 +152,14 @@ static int make_durable(struct db *db, struct err *e)
 	(void)sqlite3_wal_hook(db->handle, note_wal_pages, db); /* returns the hook before */
 	/* wal_hook above replaced SQLite's own checkpoints, which hide their errors. */
 	return db_exec(db, "PRAGMA synchronous = FULL", e);
+}
+
+int db_empty_log(struct db *db, struct err *e)
+{
+	int rc =
+	    sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : failed(db->handle, rc, e);
 }
 
 int db_open(struct db *db, const char *path, enum db_mode mode, struct err *e)

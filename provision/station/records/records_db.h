@@ -110,6 +110,8 @@ OWNED_STRUCT(db_cursor, db_cursor_close)
 must_check int db_compare(struct db *have, struct db *want, const char *what, const char *sql,
     const char *code, struct err *e);
 
+/* Moves all of the log into the file and begins it anew. "records.locked" where somebody reads on. */
+must_check int db_empty_log(struct db *db, struct err *e);
 /* Moves what is in the log into the file when it has grown; readers may delay that. */
 must_check int db_checkpoint(struct db *db, struct err *e);
 

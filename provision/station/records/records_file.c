@@ -3,9 +3,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+/* The lock file names who has it, for people; the lock itself is the kernel's. */
+static void write_holder(int fd)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
+		(void)ftruncate(fd, 0); /* a full disk: then nobody is named */
+}
+
+static int locked(int fd, const char *path, struct err *e)
+{
+	char text[32] = { 0 };
+	long pid = 0;
+
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0)
+		pid = strtol(text, NULL, 10);
+	if (pid <= 0)
+		return err_set(e, ERR_RECORDS, "records.locked",
+		    "another kiln is using %s: wait for it to end, or stop it", path);
+	return err_set(e, ERR_RECORDS, "records.locked",
+	    "another kiln (process %ld) is using %s: wait for it to end, or stop it", pid, path);
+}
 
 int records_file_lock(const char *path, int *ret_fd, struct err *e)
 {
@@ -18,12 +43,12 @@ int records_file_lock(const char *path, int *ret_fd, struct err *e)
 	if (fd < 0)
 		return err_errno(e, ERR_RECORDS, "records.io", "opening %s", lock);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		write_holder(fd);
 		*ret_fd = fd;
 		return 0;
 	}
 	if (errno == EWOULDBLOCK)
-		(void)err_set(e, ERR_RECORDS, "records.locked",
-		    "another kiln is using %s: wait for it to end, or stop it", path);
+		(void)locked(fd, path, e);
 	else
 		(void)err_errno(e, ERR_RECORDS, "records.io", "locking %s", lock);
 	(void)close(fd); /* nothing was written */

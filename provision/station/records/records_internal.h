@@ -33,6 +33,9 @@ struct records {
 	struct chain_head head;
 	bool broken; /* a commit failed: nothing may be recorded any more */
 	struct err why;
+	enum checkpoint_state { CHECKPOINT_ABSENT, CHECKPOINT_DAMAGED, CHECKPOINT_READ } checkpoint;
+	bool unmarked;                 /* durable events that the checkpoint does not say yet */
+	int64_t marked_at;             /* when it was written (monotonic ms), 0: not by us */
 	struct records_thread *thread; /* NULL: the caller's thread writes */
 
 	pthread_mutex_t reading; /* guards reader */
@@ -62,6 +65,35 @@ must_check int records_file_lock(const char *path, int *ret_fd, struct err *e);
 must_check int records_file_make(const char *path, struct err *e);
 must_check int records_file_sync(const char *path, struct err *e);
 must_check int records_file_sync_folder(const char *path, struct err *e);
+
+/*
+ * records_checkpoint.c: PATH.checkpoint, where the records stood, in a file of its own. It is written
+ * after what it says is durable, at most once a second, so it is never ahead of the records; records
+ * that are behind it were brought back from a copy.
+ */
+must_check int checkpoint_read(const char *records, struct records_place *ret,
+    enum checkpoint_state *ret_state, struct err *e);
+/* When it is to be written (monotonic ms); -1: nothing is. */
+int64_t checkpoint_due_ms(const struct records *r);
+/* A failure breaks the records. Only the thread that writes the records calls these. */
+void checkpoint_write_due(struct records *r);
+void checkpoint_write(struct records *r);
+/* The event at that place has that hash, or was declared lost; else "records.restored". witness says who
+ * remembers the place. */
+must_check int checkpoint_held(struct db *db, const struct records_place *place,
+    const char *witness, struct err *e);
+int checkpoint_restored(const struct records_place *place, const char *witness, int64_t seq,
+    const char *at, struct err *e);
+
+/* records_restore.c */
+must_check int apply_restored(struct db *db, const struct event *ev, struct err *e);
+/* An event "restored" of the place's station names exactly this place as lost. */
+must_check int restore_declared(struct db *db, const struct records_place *place, bool *ret,
+    struct err *e);
+
+/* records.c: as records_open for writing, without comparing with the checkpoint, which is returned. */
+must_check int records_open_unchecked(struct records **ret, const char *path, const char *station,
+    struct records_place *ret_place, struct err *e);
 
 /* records_append.c */
 must_check int records_load_head(struct records *r, struct err *e);

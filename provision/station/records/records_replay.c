@@ -31,9 +31,9 @@ static int broken_chain(const struct row *row, const char *what, struct err *e)
 	    (long long)row->number, (long long)row->seq, row->station, what);
 }
 
-/* The hash before this event, from what was replayed. */
-static int hash_before(struct db *into, const struct row *row, uint8_t ret[static SHA256_LEN],
-    struct err *e)
+/* The place and hash before this event, from what was replayed. */
+static int find_before(struct db *into, const struct row *row, int64_t *ret_seq,
+    uint8_t ret[static SHA256_LEN], struct err *e)
 {
 	AUTO(json_t) *last = NULL;
 
@@ -41,14 +41,14 @@ static int hash_before(struct db *into, const struct row *row, uint8_t ret[stati
 	if (db_row(into, "SELECT seq, hash FROM event WHERE station = ?1 ORDER BY seq DESC LIMIT 1",
 		DB_ARGS(db_text(row->station)), &last, e) != 0)
 		return -1;
-	if (row->seq != json_opt_int(last, "seq", 0) + 1)
-		return broken_chain(row, "the one before it is missing", e);
+	*ret_seq = json_opt_int(last, "seq", 0);
 	if (last != NULL && !hex_decode(json_opt_str(last, "hash", ""), ret, SHA256_LEN))
 		return broken_chain(row, "the one before it has no hash", e);
 	return 0;
 }
 
-static int check_row(struct db *into, const struct row *row, int64_t number, struct err *e)
+static int check_row(struct db *into, const struct row *row, int64_t number, int64_t *ret_before,
+    struct err *e)
 {
 	uint8_t hash[SHA256_LEN];
 	char text[2 * SHA256_LEN + 1];
@@ -56,7 +56,7 @@ static int check_row(struct db *into, const struct row *row, int64_t number, str
 	if (row->number != number)
 		return err_set(e, ERR_RECORDS, "verify.chain", "event %lld is missing",
 		    (long long)number);
-	if (hash_before(into, row, hash, e) != 0)
+	if (find_before(into, row, ret_before, hash, e) != 0)
 		return -1;
 	records_hash(hash, row->body, row->body_len, hash);
 	hex_encode(hash, SHA256_LEN, text);
@@ -66,9 +66,12 @@ static int check_row(struct db *into, const struct row *row, int64_t number, str
 	return 0;
 }
 
-/* The text repeats the event's place, so that the hash covers it. */
-static int check_body(const struct row *row, const json_t *body, struct err *e)
+/* The text repeats the event's place, so that the hash covers it. Only "restored" may leave out some of
+ * the chain; records_apply sees that it says which. */
+static int check_body(const struct row *row, const json_t *body, int64_t before, struct err *e)
 {
+	if (row->seq != before + 1 && strcmp(json_opt_str(body, "event", ""), "restored") != 0)
+		return broken_chain(row, "the one before it is missing", e);
 	if (json_opt_int(body, "v", 0) != RECORD_VERSION)
 		return broken_chain(row, "its version is unknown to this kiln", e);
 	if (json_opt_int(body, "record", 0) != row->number ||
@@ -98,7 +101,8 @@ static int put_blob_names(struct db *into, const struct row *row, const json_t *
 	return 0;
 }
 
-static int replay_row(struct db *into, const struct row *row, bool with_bodies, struct err *e)
+static int replay_row(struct db *into, const struct row *row, int64_t before, bool with_bodies,
+    struct err *e)
 {
 	AUTO(json_t) *body = NULL;
 	struct event ev = { .number = row->number, .seq = row->seq, .station = row->station };
@@ -106,7 +110,7 @@ static int replay_row(struct db *into, const struct row *row, bool with_bodies, 
 
 	if (json_parse(row->body, row->body_len, &body, ERR_RECORDS, &why) != 0)
 		return broken_chain(row, why.message, e);
-	if (check_body(row, body, e) != 0 || put_blob_names(into, row, body, e) != 0)
+	if (check_body(row, body, before, e) != 0 || put_blob_names(into, row, body, e) != 0)
 		return -1;
 	ev.body = body;
 	ev.name = json_opt_str(body, "event", "");
@@ -143,6 +147,7 @@ static int replay_all(struct db *from, struct db *into, bool with_bodies, int64_
 		return -1;
 	for (;; events++) {
 		struct row row;
+		int64_t before;
 		bool more = false;
 
 		if (db_next(&c, &more, e) != 0)
@@ -150,8 +155,8 @@ static int replay_all(struct db *from, struct db *into, bool with_bodies, int64_
 		if (!more)
 			break;
 		read_row(&c, &row);
-		if (check_row(into, &row, events + 1, e) != 0 ||
-		    replay_row(into, &row, with_bodies, e) != 0)
+		if (check_row(into, &row, events + 1, &before, e) != 0 ||
+		    replay_row(into, &row, before, with_bodies, e) != 0)
 			return -1;
 	}
 	*ret_events = events;

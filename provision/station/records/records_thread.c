@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 enum { GROUP_MAX = 256 };
 
 struct queue {
@@ -39,17 +41,29 @@ static struct record *queue_take(struct queue *q)
 	return first;
 }
 
-/* Waits for work; NULL once there is none and none will come. */
-static struct record *take_work(struct records_thread *t)
+/* False once that moment (monotonic ms; -1: never) is over. */
+static bool wait_until(struct records_thread *t, int64_t due_ms)
 {
-	struct record *work;
+	const struct timespec due = { .tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000 };
+
+	if (due_ms < 0)
+		return pthread_cond_wait(&t->wake, &t->lock) == 0;
+	return pthread_cond_timedwait(&t->wake, &t->lock, &due) != ETIMEDOUT;
+}
+
+/* Waits for work, or until due_ms; false once there is none and none will come. */
+static bool take_work(struct records_thread *t, int64_t due_ms, struct record **ret)
+{
+	bool go_on;
 
 	(void)pthread_mutex_lock(&t->lock); /* an ordinary mutex: these can not fail */
 	while (t->todo.first == NULL && !t->stop)
-		(void)pthread_cond_wait(&t->wake, &t->lock);
-	work = queue_take(&t->todo);
+		if (!wait_until(t, due_ms))
+			break;
+	*ret = queue_take(&t->todo);
+	go_on = *ret != NULL || !t->stop;
 	(void)pthread_mutex_unlock(&t->lock);
-	return work;
+	return go_on;
 }
 
 static void finish(struct records_thread *t, struct record *first, struct record *last)
@@ -69,7 +83,7 @@ static void *run(void *context)
 	struct records *r = context;
 	struct record *work;
 
-	while ((work = take_work(r->thread)) != NULL) {
+	while (take_work(r->thread, checkpoint_due_ms(r), &work)) {
 		while (work != NULL) {
 			struct record *first = work, *last = work;
 
@@ -78,6 +92,7 @@ static void *run(void *context)
 				last = last->next;
 			finish(r->thread, first, last);
 		}
+		checkpoint_write_due(r);
 	}
 	return NULL;
 }
@@ -105,6 +120,17 @@ static void free_thread(struct records *r)
 	r->thread = NULL;
 }
 
+/* Waits end by the clock that deadlines are of: the wall clock may jump. */
+static void init_wake(pthread_cond_t *wake)
+{
+	pthread_condattr_t attributes;
+
+	(void)pthread_condattr_init(&attributes); /* these can not fail for a clock that exists */
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(wake, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+}
+
 int records_start(struct records *r, int *ret_fd, struct err *e)
 {
 	if (r->station == NULL || r->thread != NULL)
@@ -114,7 +140,7 @@ int records_start(struct records *r, int *ret_fd, struct err *e)
 	if (r->thread == NULL)
 		return err_nomem(e);
 	(void)pthread_mutex_init(&r->thread->lock, NULL); /* can not fail with default attributes */
-	(void)pthread_cond_init(&r->thread->wake, NULL);
+	init_wake(&r->thread->wake);
 	r->thread->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	errno = r->thread->event_fd < 0 ? errno : start_without_signals(r);
 	if (r->thread->event_fd < 0 || errno != 0) {

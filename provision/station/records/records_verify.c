@@ -97,11 +97,29 @@ int records_verify_db(struct db *db, json_t **ret, struct err *e)
 	return count_all(&fresh, events, ret, e);
 }
 
+/* The checkpoint is read first: a station that writes meanwhile moves both, the records before it. */
 int records_verify(struct records *r, json_t **ret, struct err *e)
 {
 	AUTO_STRUCT(db) db = { 0 };
+	AUTO(json_t) *counts = NULL;
+	enum checkpoint_state state;
+	struct records_place place;
 
+	if (checkpoint_read(r->path, &place, &state, e) != 0)
+		return -1;
 	if (db_open(&db, r->path, DB_READ, e) != 0)
 		return err_while(e, "%s", r->path);
-	return records_verify_db(&db, ret, e);
+	if (records_verify_db(&db, &counts, e) != 0)
+		return -1;
+	if (state == CHECKPOINT_READ &&
+	    checkpoint_held(&db, &place, "the checkpoint beside them", e) != 0) {
+		char message[sizeof(e->message)];
+
+		if (!err_is(e, "records.restored"))
+			return -1;
+		memcpy(message, e->message, sizeof(message));
+		return err_set(e, ERR_RECORDS, "verify.truncated", "%s", message);
+	}
+	*ret = steal(&counts);
+	return 0;
 }

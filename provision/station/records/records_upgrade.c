@@ -114,10 +114,11 @@ static int convert(struct paths *p, struct err *e)
 	return close_log(&source, e);
 }
 
-/* There is a whole database at the path at every moment. */
+/* There is a whole database at the path at every moment. The old one's journals are gone for good before:
+ * a power cut must not bring one back beside the new file. */
 static int swap(const struct paths *p, struct err *e)
 {
-	if (records_file_sync(p->fresh, e) != 0)
+	if (records_file_sync(p->fresh, e) != 0 || records_file_sync_folder(p->now, e) != 0)
 		return -1;
 	if (link(p->now, p->old) != 0)
 		return err_errno(e, ERR_RECORDS, "records.io", "keeping %s as %s", p->now, p->old);

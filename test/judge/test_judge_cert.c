@@ -40,6 +40,26 @@ static void test_der(void **state)
 	assert_int_equal(report.count, 1);
 }
 
+/* The same certificate with its length in one byte too many is not DER; OpenSSL reads it. */
+static void test_ber(void **state)
+{
+	AUTO_STRUCT(cert_report) report = { 0 };
+	AUTO_STRUCT(buf) der = { 0 };
+	AUTO_STRUCT(buf) ber = { 0 };
+	AUTO(X509) *cert = make(NULL);
+	AUTO(X509) *parsed = NULL;
+	struct cert_question q = { .leaf = &ber, .key = kit.unit_key, .at = KIT_NOW };
+	struct err e = { 0 };
+
+	(void)state;
+	kit_der(cert, &der);
+	assert_int_equal(der.data[1], 0x82);
+	assert_ok(buf_set(&ber, "\x30\x83\x00", 3, &e), &e);
+	assert_ok(buf_add(&ber, der.data + 2, der.len - 2, &e), &e);
+	assert_ok(x509_parse(ber.data, ber.len, &parsed, ERR_CERT, &e), &e);
+	assert_err(judge_cert(kit.profile, &kit.unit, &q, &report, &e), &e, "cert.der");
+}
+
 static void other_key(X509 *cert)
 {
 	AUTO(EVP_PKEY) *key = kit_key("P-256");
@@ -282,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_der),
+		cmocka_unit_test(test_ber),
 		cmocka_unit_test(test_key_and_version),
 		cmocka_unit_test(test_validity),
 		cmocka_unit_test(test_issuer_validity),

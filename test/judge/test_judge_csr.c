@@ -134,6 +134,24 @@ static void test_der(void **state)
 	assert_err(judge(&large, &facts, &e), &e, "csr.der");
 }
 
+/* The same request with its length in one byte too many is not DER; OpenSSL reads it. */
+static void test_ber(void **state)
+{
+	AUTO_STRUCT(csr_facts) facts = { 0 };
+	AUTO_STRUCT(buf) der = { 0 };
+	AUTO_STRUCT(buf) ber = { 0 };
+	AUTO(X509_REQ) *parsed = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	make(&(struct request){ 0 }, &der);
+	assert_int_equal(der.data[1], 0x81);
+	assert_ok(buf_set(&ber, "\x30\x82\x00", 3, &e), &e);
+	assert_ok(buf_add(&ber, der.data + 2, der.len - 2, &e), &e);
+	assert_ok(x509_parse_request(ber.data, ber.len, &parsed, ERR_DEVICE, &e), &e);
+	assert_err(judge(&ber, &facts, &e), &e, "csr.der");
+}
+
 /* Version 2 of a request that never had one; OpenSSL reads it. */
 static void test_version(void **state)
 {
@@ -422,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_der),
+		cmocka_unit_test(test_ber),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_pop),
 		cmocka_unit_test(test_key),

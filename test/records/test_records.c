@@ -56,21 +56,27 @@ static void test_an_event_is_complete_and_in_the_chain(void **state)
 /* The format, spelled out once with nothing of ours: SHA-256(32 zero bytes || body). */
 static void test_the_hash_is_of_the_hash_before_and_the_body(void **state)
 {
-	static const char body[] =
-	    "{\"at\":\"2026-01-02T03:04:05.678Z\",\"event\":\"station\","
-	    "\"record\":1,\"seq\":1,\"station\":\"line-1\",\"v\":1,\"what\":\"note\"}";
+	static const char form[] =
+	    "{\"at\":\"2026-01-02T03:04:05.678Z\",\"event\":\"station\",\"record\":%d,\"seq\":%d,"
+	    "\"station\":\"line-1\",\"v\":1,\"what\":\"note\"}";
 	struct world *w = *state;
-	uint8_t input[SHA256_LEN + sizeof(body)] = { 0 };
+	uint8_t input[SHA256_LEN + sizeof(form)] = { 0 }; /* 32 zero bytes before the first */
 	uint8_t want[SHA256_LEN], head[SHA256_LEN];
 	struct err e = { 0 };
 	int64_t seq;
 
-	must_tell(w, "{s:s, s:s, s:s}", "event", "station", "what", "note", "at",
-	    "2026-01-02T03:04:05.678Z");
-	memcpy(input + SHA256_LEN, body, sizeof(body));
-	sha256(input, SHA256_LEN + strlen(body), want);
-	assert_ok(records_head(w->r, &seq, head, &e), &e);
-	assert_memory_equal(head, want, sizeof(head));
+	for (int number = 1; number <= 3; number++) {
+		char *body = (char *)input + SHA256_LEN;
+
+		must_tell(w, "{s:s, s:s, s:s}", "event", "station", "what", "note", "at",
+		    "2026-01-02T03:04:05.678Z");
+		(void)snprintf(body, sizeof(form), form, number, number);
+		sha256(input, SHA256_LEN + strlen(body), want);
+		assert_ok(records_head(w->r, &seq, head, &e), &e);
+		assert_int_equal(seq, number);
+		assert_memory_equal(head, want, sizeof(head));
+		memcpy(input, head, SHA256_LEN);
+	}
 }
 
 static void test_bad_events_are_refused_and_recorded(void **state)

@@ -267,6 +267,24 @@ static void test_intents_and_answers_go_in_turn(void **state)
 	assert_member(read, "retry_at", NULL);
 }
 
+/* A certificate that nobody waits for is no certificate of this job: it can only be an orphan. */
+static void test_I2_a_certificate_is_taken_only_for_an_intent(void **state)
+{
+	static const char *const answers[] = { "rejected", "not-sent", "possibly-issued" };
+	struct world *w = *state;
+	struct err e = { 0 };
+	int64_t job = begin(w, "A", "key");
+
+	assert_err(world_try_issue(w, job, "key", "cert", &e), &e, "enrol.unasked");
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		world_intent(w, job, "key");
+		world_answer(w, job, answers[i]);
+		assert_err(world_try_issue(w, job, "key", "cert", &e), &e, "enrol.unasked");
+	}
+	world_intent(w, job, "key");
+	world_issue(w, job, "key", "cert");
+}
+
 /* A restart finds the intent of an interrupted keygen and goes on with it. */
 static void test_an_interrupted_keygen_is_continued(void **state)
 {
@@ -330,6 +348,7 @@ int main(void)
 		world_test(test_a_ca_that_repeats_itself_is_refused),
 		world_test(test_only_the_judged_csr_is_sent),
 		world_test(test_intents_and_answers_go_in_turn),
+		world_test(test_I2_a_certificate_is_taken_only_for_an_intent),
 		world_test(test_an_interrupted_keygen_is_continued),
 		world_test(test_what_has_ended_stays_ended),
 		world_test(test_a_step_names_blobs_that_are_there),

@@ -411,7 +411,8 @@ static void greet(const char *role)
 /* Its first request. */
 static void open_up(const char *role, json_int_t id)
 {
-	if (is(role, "dies-in-open"))
+	/* Two that are not to be asked at all. */
+	if (is(role, "dies-in-open") || is(role, "other-build") || is(role, "other-name"))
 		_exit(7);
 	if (is(role, "hangs-in-open"))
 		(void)pause();
@@ -421,13 +422,14 @@ static void open_up(const char *role, json_int_t id)
 	put(json_pack("{s:I, s:{s:I}}", "id", id, "ok", "pid", (json_int_t)getpid()));
 }
 
-static void flood(void)
+static _Noreturn void flood(void)
 {
 	char noise[4096];
 
 	memset(noise, 'a', sizeof(noise));
-	for (;;)
+	for (size_t len = 0; len < 64 * (size_t)LINE_MAX_LEN; len += sizeof(noise))
 		put_text(noise, sizeof(noise));
+	_exit(7);
 }
 
 static void answer(const char *role, json_int_t id)

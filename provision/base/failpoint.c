@@ -65,12 +65,13 @@ static void share_count(void)
 	(void)close(fd); /* the map stays */
 }
 
-/* The sandbox allows write(2): on this socket it raises SIGKILL in its owner, the parent. */
+/* The sandbox allows write(2): on this socket it raises SIGKILL in its owner, the parent. A stream would
+ * raise it also when this process ends. */
 static void arm_parent(void)
 {
 	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0 ||
 	    fcntl(ends[0], F_SETOWN, getppid()) != 0 || fcntl(ends[0], F_SETSIG, SIGKILL) != 0 ||
 	    fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) != 0)
 		abort();

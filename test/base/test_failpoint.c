@@ -192,6 +192,21 @@ static void test_it_kills_the_parent_and_goes_on(void **state)
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
+static void test_a_parent_outlives_a_child_that_never_gets_there(void **state)
+{
+	const struct scene *s = *state;
+	pid_t parent = fork();
+	int status;
+
+	if (parent == 0) {
+		(void)run_hits(s, "test_failpoint:*:4:parent", false, 3);
+		_exit(WENT_ON);
+	}
+	assert_int_equal(waitpid(parent, &status, 0), parent);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), WENT_ON);
+}
+
 #else
 
 static void test_without_the_option_nothing_happens(void **state)
@@ -219,6 +234,7 @@ int main(void)
 		CASE(test_a_rule_that_can_not_be_read_aborts),
 		CASE(test_it_can_sleep_and_leaves_errno_alone),
 		CASE(test_it_kills_the_parent_and_goes_on),
+		CASE(test_a_parent_outlives_a_child_that_never_gets_there),
 #else
 		CASE(test_without_the_option_nothing_happens),
 #endif

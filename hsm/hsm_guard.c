@@ -101,8 +101,8 @@ int hsm_guard_fail(const char *path, const struct hsm_token *token, struct err *
 int hsm_guard_clear(const char *path, struct err *e)
 {
 	FAILPOINT("guard.clear");
-	if (unlink(path) != 0 && errno != ENOENT)
-		return err_errno(e, ERR_CONFIG, "file", "removing %s", path);
+	if (file_remove(path, e) != 0)
+		return -1;
 	FAILPOINT("guard.cleared");
 	return 0;
 }

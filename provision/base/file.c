@@ -100,6 +100,15 @@ int file_write(const char *path, const void *data, size_t len, mode_t mode, stru
 	return 0;
 }
 
+int file_remove(const char *path, struct err *e)
+{
+	if (unlink(path) != 0)
+		return errno == ENOENT ? 0 : err_errno(e, ERR_CONFIG, "file", "removing %s", path);
+	if (sync_folder_of(path) != 0)
+		return err_errno(e, ERR_CONFIG, "file", "syncing the folder of %s", path);
+	return 0;
+}
+
 int file_mkdir(const char *path, mode_t mode, struct err *e)
 {
 	char part[4096];

@@ -11,6 +11,8 @@ must_check int file_read(const char *path, size_t max, struct buf *ret, struct e
 /* Writes path.new, syncs it, renames it over path and syncs the folder. */
 must_check int file_write(const char *path, const void *data, size_t len, mode_t mode,
     struct err *e);
+/* Removes path, if it is there, and syncs the folder: a power cut does not bring it back. */
+must_check int file_remove(const char *path, struct err *e);
 /* Makes the folder and those above it. One that exists is fine. */
 must_check int file_mkdir(const char *path, mode_t mode, struct err *e);
 /* path if absolute, else folder-of(base)/path, appended to ret as text. */

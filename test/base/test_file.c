@@ -102,6 +102,18 @@ static void test_write_where_it_can_not(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void test_remove(void **state)
+{
+	const struct fixture *f = *state;
+	struct err e = { 0 };
+
+	assert_ok(file_write(f->path, "x", 1, 0600, &e), &e);
+	assert_ok(file_remove(f->path, &e), &e);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_ok(file_remove(f->path, &e), &e); /* it is gone: that is what was asked for */
+	assert_err(file_remove(f->folder, &e), &e, "file");
+}
+
 static void test_bounded_read(void **state)
 {
 	const struct fixture *f = *state;
@@ -192,6 +204,7 @@ int main(void)
 		TEST(test_write_and_read),
 		TEST(test_stale_new),
 		TEST(test_write_where_it_can_not),
+		TEST(test_remove),
 		TEST(test_bounded_read),
 		TEST(test_read_what_is_no_file),
 		TEST(test_mkdir),

@@ -86,6 +86,25 @@ static void print_unit(struct board *b, const json_t *event)
 	(void)fputc('\n', b->out);
 }
 
+/* What the station itself has to say, and what to do. */
+static void print_station(struct board *b, const json_t *event)
+{
+	const char *advice = json_opt_str(event, "advice", NULL);
+
+	(void)fprintf(b->out, "station: %s: %s\n", json_opt_str(event, "what", ""),
+	    json_opt_str(event, "message", ""));
+	if (advice != NULL)
+		(void)fprintf(b->out, "        -> %s\n", advice);
+}
+
+/* The device need not stay in its slot: only a person can take it out. */
+static bool is_pending(const json_t *event)
+{
+	return strcmp(json_opt_str(event, "event", ""), "step") == 0 &&
+	       strcmp(json_opt_str(event, "outcome", ""), "wait") == 0 &&
+	       strcmp(json_opt_str(event, "code", ""), "ca.pending") == 0;
+}
+
 static void erase(struct board *b)
 {
 	if (b->drawn > 0)
@@ -153,7 +172,8 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 	const char *kind = json_opt_str(event, "event", "");
 	bool is_unit = strcmp(kind, "unit") == 0;
 
-	if (b->live && (is_unit || strcmp(kind, "missing") == 0 || strcmp(kind, "station") == 0))
+	if (b->live && (is_unit || strcmp(kind, "missing") == 0 || strcmp(kind, "station") == 0 ||
+			   is_pending(event)))
 		erase(b);
 	if (is_unit && (!b->live || strcmp(json_opt_str(event, "outcome", ""), "passed") != 0))
 		print_unit(b, event);
@@ -161,7 +181,10 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 		(void)fprintf(b->out, "MISSING           %-16s listed and never came\n",
 		    json_opt_str(event, "serial", ""));
 	if (strcmp(kind, "station") == 0)
-		(void)fprintf(b->out, "station: %s: %s\n", json_opt_str(event, "what", ""),
+		print_station(b, event);
+	if (is_pending(event))
+		(void)fprintf(b->out, "PENDING slot %-4s %-16s %s\n",
+		    json_opt_str(event, "slot", "?"), json_opt_str(event, "serial", ""),
 		    json_opt_str(event, "message", ""));
 	(void)fflush(b->out);
 	if (!b->live)

@@ -5,10 +5,10 @@
 #include <sys/random.h>
 
 #include "clock.h"
-#include "job.h"
+#include "job_tell.h"
 
 struct door {
-	const char *name;
+	const char *name, *title;
 	struct station *station;
 	struct gate gate;
 	struct job *first, **last;
@@ -98,6 +98,8 @@ static void tell_down(struct door *d)
 	d->failures = d->gate.failures;
 	if (d->failures > 1)
 		return;
+	for (struct job *j = d->first; j != NULL; j = j->behind)
+		job_tell_step(j, "wait", &d->why); /* until now they only stood in line */
 	d->begun_ms = clock_now_ms();
 	note(d, "down", json_pack("{s:o}", "error", json_from_err(&d->why)));
 }
@@ -107,8 +109,8 @@ static void tell_up(struct door *d)
 	int64_t ms = clock_now_ms() - d->begun_ms;
 	char message[80];
 
-	(void)snprintf(message, sizeof(message), "answers again after %lld s; units go on",
-	    (long long)(ms + 999) / 1000);
+	(void)snprintf(message, sizeof(message), "%s answers again after %lld s; units go on",
+	    d->title, (long long)(ms + 999) / 1000);
 	tell(d, "up", NULL, NULL, message, 0);
 	note(d, "up",
 	    json_pack("{s:I, s:I}", "ms", (json_int_t)ms, "failures", (json_int_t)d->failures));
@@ -130,7 +132,7 @@ static bool let_in(struct door *d, struct job *j)
 	if (!gate_enter(&d->gate, &j->pass, clock_now_ms()))
 		return false;
 	if (before == GATE_DOWN)
-		tell(d, "probe", NULL, NULL, "one unit asks whether there is an answer again", 0);
+		tell(d, "probe", NULL, NULL, "one unit tries for all that wait", 0);
 	return true;
 }
 
@@ -147,7 +149,7 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	plan(d);
 }
 
-int door_open(struct door **ret, struct station *s, const char *name,
+int door_open(struct door **ret, struct station *s, const char *name, const char *title,
     const struct gate_terms *terms, struct err *e)
 {
 	AUTO_PTR(door) *d = calloc(1, sizeof(*d));
@@ -155,6 +157,7 @@ int door_open(struct door **ret, struct station *s, const char *name,
 	if (d == NULL)
 		return err_nomem(e);
 	d->name = name;
+	d->title = title;
 	d->station = s;
 	d->last = &d->first;
 	gate_init(&d->gate, terms);

@@ -15,8 +15,9 @@ struct job;
 struct station;
 struct door;
 
-/* name: "ca", "hsm"; with it the events begin. It and the station outlive the door. */
-must_check int door_open(struct door **ret, struct station *s, const char *name,
+/* name: "ca", "hsm"; with it the events begin. title is for people. Both and the station outlive the
+ * door. */
+must_check int door_open(struct door **ret, struct station *s, const char *name, const char *title,
     const struct gate_terms *terms, struct err *e);
 void door_close(struct door *d);
 OWNED_PTR(door, door_close)

@@ -168,7 +168,8 @@ static void on_refuse(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	/* Not the child's own end: what was never asked had no effect. */
 	if (!pool_is_lost(p))
-		(void)err_set(&why, p->config.domain, "pool.down", "%s", p->broken.message);
+		(void)err_set(&why, p->config.domain, "pool.down", "%s does not start: %s",
+		    p->config.program, p->broken.message);
 	while (p->first != NULL && !can_work(p))
 		finish(take(p), NULL, &why);
 }
@@ -230,7 +231,9 @@ static void on_ended(void *context, const struct err *why)
 
 	m->child = NULL;
 	m->ready = false;
-	m->pool->config.ended(m->pool->config.context, m->pool->config.program, why);
+	/* Each further start that fails is like the last one: nobody wants a record of it. */
+	if (m->failures <= HOPE_STARTS || is_final(why))
+		m->pool->config.ended(m->pool->config.context, m->pool->config.program, why);
 	plan_restart(m, why);
 	if (!is_final(why))
 		start_next(m->pool);

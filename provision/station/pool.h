@@ -19,7 +19,8 @@ struct pool_config {
 	int open_ms; /* how long the open request may take */
 	/* Makes the request that opens a child; called at every start. */
 	json_t *(*make_open)(void *context, struct err *e);
-	/* Every end of a child, for the events; the pool goes on by itself. */
+	/* A child's end, for the events; the pool goes on by itself. When starts have failed again and
+	 * again it is no longer told until one works. */
 	void (*ended)(void *context, const char *program, const struct err *why);
 	/* A child can be asked (again). */
 	void (*ready)(void *context);

@@ -290,9 +290,9 @@ static int open_doors(struct station *s, struct err *e)
 		.patience_ms = c->retry_patience_s * 1000,
 		.width = SIGNERS + 1 };
 
-	if (door_open(&s->ca_door, s, "ca", &ca, e) != 0)
+	if (door_open(&s->ca_door, s, "ca", "the CA", &ca, e) != 0)
 		return -1;
-	return door_open(&s->hsm_door, s, "hsm", &hsm, e);
+	return door_open(&s->hsm_door, s, "hsm", "the HSM", &hsm, e);
 }
 
 static int start(struct station *s, struct err *e)

@@ -75,12 +75,26 @@ void station_job_over(struct station *s, struct job *j)
 	check_idle(s);
 }
 
+static const struct job *other_job(const struct station *s, const struct job *asking,
+    const char *serial)
+{
+	const struct job *j = s->jobs;
+
+	while (j != NULL && (j == asking || strcmp(j->identity.serial, serial) != 0))
+		j = j->next;
+	return j;
+}
+
+bool station_is_leaving(const struct station *s, const struct job *asking, const char *serial)
+{
+	const struct job *j = other_job(s, asking, serial);
+
+	return j != NULL && j->slot == NULL;
+}
+
 bool station_has_serial(const struct station *s, const struct job *asking, const char *serial)
 {
-	for (const struct job *j = s->jobs; j != NULL; j = j->next)
-		if (j != asking && strcmp(j->identity.serial, serial) == 0)
-			return true;
-	return false;
+	return other_job(s, asking, serial) != NULL;
 }
 
 static void on_noted(struct record *r)

@@ -99,6 +99,8 @@ void station_job_begins(struct station *s, struct job *j);
 void station_job_over(struct station *s, struct job *j);
 /* Records something nobody waits for; a failure breaks the station. body is taken over. */
 void station_note(struct station *s, json_t *body);
+/* True where a job of this serial ends soon: its device was taken out. */
+bool station_is_leaving(const struct station *s, const struct job *asking, const char *serial);
 /* True where another slot has this serial in work. */
 bool station_has_serial(const struct station *s, const struct job *asking, const char *serial);
 

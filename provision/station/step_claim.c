@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { LEAVING_PAUSE_MS = 500 };
+
 int step_event(struct job *j, struct record *r, struct err *e)
 {
 	r->body = json_pack("{s:s, s:I, s:s}", "event", "step", "job", (json_int_t)j->number,
@@ -97,6 +99,11 @@ enum verdict judge_identity(struct job *j, const json_t *answer, struct record *
 	seen = (struct identity){ 0 };
 	if (match(j, e) != 0)
 		return VERDICT_FAIL;
+	/* It was here a moment ago, and what was asked for it has no answer yet. */
+	if (station_is_leaving(s, j, j->identity.serial)) {
+		*ret_wait_ms = LEAVING_PAUSE_MS;
+		return VERDICT_AGAIN;
+	}
 	if (station_has_serial(s, j, j->identity.serial)) {
 		(void)err_set(e, ERR_OPERATOR, "claim.two-slots",
 		    "serial %s is in work in another slot already; two devices say they are the "

@@ -207,6 +207,23 @@ class Ca(unittest.TestCase):
             check_promises(self, world)
 
 
+class Moved(unittest.TestCase):
+    def test_I2_a_device_that_is_moved_while_the_ca_decides_gets_the_one_certificate(self):
+        with World(devices=1, slots=2, keygen_ms=10, label="slow") as world:
+            serial = world.serials()[0]
+            batch = world.batch(swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "enrol")
+            world.twins.ask("unplug", slot=1)
+            world.twins.ask("plug", slot=2, serial=serial)
+            batch.wait_for(lambda e: e["event"] == "unit" and e["slot"] == "2")
+            batch.process.send_signal(signal.SIGINT)
+            self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
+            self.assertEqual([(u["slot"], u["outcome"]) for u in batch.units], [("1", "parked"), ("2", "passed")])
+            self.assertEqual(len(world.posts()), 1)
+            self.assertFalse(world.orphans())
+            check_promises(self, world)
+
+
 class Pending(unittest.TestCase):
     def test_a_pending_unit_is_taken_out_and_finished_after_a_restart_in_another_slot(self):
         pause_s = 6
@@ -293,9 +310,10 @@ class Hsm(unittest.TestCase):
             batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
             self.hide_tokens(world)
             time.sleep(4)
-            self.assertFalse([u for u in batch.units if u["outcome"] != "passed"], batch.units)
+            self.assertFalse(batch.units, "nobody passes without it, and nobody is given up")
             os.rename(world.path("hidden"), world.path("tokens"))
             self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
+            self.assertIn("hsm.rebuild", [e["code"] for e in station_events(batch, "hsm-down")])
             check_promises(self, world)
 
     def test_units_wait_for_the_tls_token_too(self):

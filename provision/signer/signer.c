@@ -47,11 +47,13 @@ static int open_certificate(struct signer *s, const json_t *request, struct err 
 	return attestation_check_certificate(s->leaf, ERR_CONFIG, e);
 }
 
-/* Certificate, key and token belong together, and the key really signs. */
+/* Certificate, key and token belong together, are those the station began with, and the key really
+ * signs. */
 static int check_match(struct signer *s, const json_t *request, struct err *e)
 {
 	EVP_PKEY *certified = X509_get0_pubkey(s->leaf);
 	uint8_t of_key[SHA256_LEN], of_certificate[SHA256_LEN];
+	char spki[2 * SHA256_LEN + 1];
 
 	if (x509_spki_digest(s->key, of_key, e) != 0 ||
 	    x509_spki_digest(certified, of_certificate, e) != 0)
@@ -60,6 +62,12 @@ static int check_match(struct signer *s, const json_t *request, struct err *e)
 		return err_set(e, ERR_CONFIG, "signer.certificate",
 		    "the attestation certificate is not for key \"%s\" of token \"%s\"",
 		    json_opt_str(request, "key", "?"), json_opt_str(request, "token", "?"));
+	hex_encode(of_key, SHA256_LEN, spki);
+	if (strcmp(json_opt_str(request, "spki", spki), spki) != 0)
+		return err_set(e, ERR_HSM, "hsm.operator.swapped",
+		    "token \"%s\" holds another key \"%s\" than this station started with: put the "
+		    "right token back, or start the station anew with this one",
+		    json_opt_str(request, "token", "?"), json_opt_str(request, "key", "?"));
 	return hsm_key_test(s->hsm, s->key, e);
 }
 

@@ -3,7 +3,8 @@
  * every claim it knows, for one station, each at a chain position above the last.
  *
  *   open    module, token, key, pin (secret), guard?, certificate (PEM: leaf, then its chain),
- *           state (path of the position file), station -> token, key, position (last seq, 0: none)
+ *           state (path of the position file), station, spki? (SHA-256 of the public key that it must
+ *           be, in hex: "hsm.operator.swapped") -> token, key, position (last seq, 0: none)
  *   status  -> position; an error where the token does not answer any more
  *   attest  statement (statement.h, without jti) -> statement (base64, canonical bytes), cms (base64
  *           DER), jws (text), jti (hex)

@@ -137,8 +137,12 @@ static void on_recorded(evutil_socket_t fd, short what, void *context)
 static json_t *make_signer_open(void *context, struct err *e)
 {
 	const struct station *s = context;
+	AUTO(json_t) *open = station_open_signer(s->config, &s->attestation_pin, e);
 
-	return station_open_signer(s->config, &s->attestation_pin, e);
+	/* Each signer of this run has the key of the first: token and file may be swapped meanwhile. */
+	if (open == NULL || json_set_str(open, "spki", s->attestation_spki, e) != 0)
+		return NULL;
+	return steal(&open);
 }
 
 static json_t *make_enroller_open(void *context, struct err *e)
@@ -272,6 +276,21 @@ static int load_secrets(struct station *s, struct err *e)
 	return secret_from_file(&s->device_secret, (const char *)path.data, e);
 }
 
+static int load_attestation_key(struct station *s, struct err *e)
+{
+	const char *path = s->config->attestation.certificate;
+	AUTO_STRUCT(buf) pem = { 0 };
+	AUTO(X509_STACK) *list = NULL;
+	uint8_t spki[SHA256_LEN];
+
+	if (file_read(path, 64 * 1024, &pem, e) != 0 ||
+	    x509_parse_pem(path, &pem, &list, ERR_CONFIG, e) != 0 ||
+	    x509_spki_digest(X509_get0_pubkey(sk_X509_value(list, 0)), spki, e) != 0)
+		return -1;
+	hex_encode(spki, SHA256_LEN, s->attestation_spki);
+	return 0;
+}
+
 static int load(struct station *s, struct err *e)
 {
 	AUTO_STRUCT(buf) pem = { 0 };
@@ -285,7 +304,7 @@ static int load(struct station *s, struct err *e)
 	    x509_parse_pem(s->config->attestation_anchors, &pem, &s->attestation_trust, ERR_CONFIG,
 		e) != 0)
 		return -1;
-	if (load_secrets(s, e) != 0)
+	if (load_attestation_key(s, e) != 0 || load_secrets(s, e) != 0)
 		return -1;
 	return file_mkdir(s->config->state, 0700, e);
 }

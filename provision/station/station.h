@@ -53,6 +53,7 @@ struct station {
 	struct buf profile_anchors; /* profile_export_anchors */
 	char profile_sha256[2 * SHA256_LEN + 1];
 	X509_STACK *attestation_trust;
+	char attestation_spki[2 * SHA256_LEN + 1]; /* of the certificate at the start */
 
 	struct event_base *loop;
 	struct station_hooks hooks;

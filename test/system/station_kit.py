@@ -27,6 +27,15 @@ def module():
     return next(path for path in MODULES if os.path.exists(path))
 
 
+def build_shim(folder):
+    """The PKCS#11 module that fails, hangs and dies as it is told (test/hsm/shim.c); its path."""
+    flags = subprocess.run(["pkg-config", "--cflags", "p11-kit-1"], check=True, capture_output=True, text=True).stdout
+    path = os.path.join(folder, "shim.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", path, os.path.join(SOURCE, "test/hsm/shim.c"), *flags.split()],
+                   check=True)
+    return path
+
+
 class Program:
     """kiln-devca or kiln-twin, spoken to on its standard input and output."""
 
@@ -137,14 +146,19 @@ class World:
 
     def __init__(self, devices=4, slots=2, label=None, family="spdm", profile="spdm/infusion-pump.yaml",
                  variant=None, faults=(), keygen_ms=10, order=None, hours=24, station="line-1", first=None,
-                 production=False, edit_profile=None, retry=IMPATIENT):
+                 production=False, edit_profile=None, retry=IMPATIENT, shim=False):
         self.folder = tempfile.mkdtemp(prefix="kiln-station-")
         self.environment = dict(os.environ)
         self.programs, self.batches = [], []
         self.retry = retry
         self.options = dict(devices=devices, slots=slots, family=family, variant=variant, faults=faults,
                             keygen_ms=keygen_ms)
+        self.module, self.module_environment = module(), ""
         try:
+            if shim:
+                self.module = build_shim(self.folder)
+                self.module_environment = "".join(f", SHIM_{name.upper()}: {self.path('shim.' + name)}"
+                                                  for name in ("control", "log", "trace"))
             self.make(label, profile, order, hours, station, first, production, edit_profile)
         except BaseException:
             self.close()
@@ -172,11 +186,12 @@ class World:
         self.write("so.pin", "canary-so-4713\n", 0o600)
         self.text = ("station: { id: %s, site: Testville }\nrecords: records.db\nprofile: profile.yaml\n"
                      "ca:\n  url: URL\n  anchors: ca/tls-anchor.pem\n  accept_test_ca: %s\n  retry: { %s }\n"
-                     "hsm:\n  module: %s\n  environment: { SOFTHSM2_CONF: %s }\n"
+                     "hsm:\n  module: %s\n  environment: { SOFTHSM2_CONF: %s%s }\n"
                      "  tls: { token: tls, key: k-tls, certificate: tls.pem, pin: tls.pin }\n"
                      "  attestation: { token: attestation, key: k-att, certificate: attestation.pem,\n"
                      "    pin: attestation.pin, anchors: ca/root.pem }\nslots:\n" %
-                     (station, "false" if production else "true", self.retry, module(), self.path("softhsm2.conf")))
+                     (station, "false" if production else "true", self.retry, self.module,
+                      self.path("softhsm2.conf"), self.module_environment))
         self.text += "".join(f'  - {{ name: "{i}", address: "serial:{self.path("devices/port", str(i))}" }}\n'
                              for i in range(1, self.options["slots"] + 1))
         if order:
@@ -188,6 +203,15 @@ class World:
         self.set_label(label)
         self.make_profile(profile, edit_profile)
         self.start_twins(first)
+
+    def control(self, program="*", function="*", action="none", value=0, n=1):
+        """What the shim does from now on (shim.c); nothing without arguments."""
+        self.write("shim.control.new", f"{program} {function} {action} {value} {n}\n")
+        os.rename(self.path("shim.control.new"), self.path("shim.control"))
+
+    def calls(self, program, function):
+        """How often a program called a function of the module."""
+        return self.read("shim.trace").splitlines().count(f"{program} {function}")
 
     def hsm(self, verb, token, *more):
         done = kiln("hsm", verb, "--config", self.config, "--token", token, *more)

@@ -91,6 +91,7 @@ class Exits(unittest.TestCase):
             first.wait_for(lambda e: e["event"] == "step")
             second, batch = world.run()
             self.assertEqual(second, LOCKED, batch.stderr)
+            self.assertIn(f"(process {first.process.pid})", batch.stderr)  # who has it
             first.process.send_signal(signal.SIGINT)
             first.process.send_signal(signal.SIGINT)
             first.wait()
@@ -153,15 +154,23 @@ class Hsm(unittest.TestCase):
                         self.assertNotIn(secret.encode(), data, os.path.join(folder, name))
 
     def test_a_wrong_pin_is_used_once_across_restarts(self):
-        with World(devices=1, slots=1) as world:
+        with World(devices=1, slots=1, shim=True) as world:
+            world.control()
             world.write("attestation.pin", "wrong-pin-0\n", 0o600)
+            before = world.calls("kiln-signer", "C_Login")
             code, batch = world.run("--count", 1)
             self.assertEqual(code, STATION)
             self.assertIn("hsm.operator", batch.stderr)
+            for _ in range(2):
+                code, batch = world.run("--count", 1)
+                self.assertEqual(code, STATION)
+                self.assertIn("guard", batch.stderr)
+            kiln("doctor", "--config", world.config)
             world.write("attestation.pin", PINS["attestation"] + "\n", 0o600)
             code, batch = world.run("--count", 1)
             self.assertEqual(code, STATION)
             self.assertIn("guard", batch.stderr)
+            self.assertEqual(world.calls("kiln-signer", "C_Login") - before, 1)
             world.hsm("unblock", "attestation")
             code, batch = world.run("--count", 1)
             self.assertEqual(code, PASSED, batch.stderr)

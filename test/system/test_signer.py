@@ -2,6 +2,7 @@
 
 import base64
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+
+from station_kit import build_shim
 
 SIGNER = os.path.join(os.environ["KILN_BIN"], "kiln-signer")
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
@@ -291,6 +294,161 @@ class SoftHsm(Token, unittest.TestCase):
         self.run_tool("jose", "jws", "ver", "-i", "jws.txt", "-k", "key.jwk", "-O", "seen.json")
         with open(self.path("seen.json"), "rb") as file:
             self.assertEqual(file.read(), base64.b64decode(answer["statement"]))
+
+
+REBUILD = {"CKR_DEVICE_ERROR": 0x30, "CKR_DEVICE_REMOVED": 0x32, "CKR_SESSION_HANDLE_INVALID": 0xb3,
+           "CKR_USER_NOT_LOGGED_IN": 0x101, "CKR_OBJECT_HANDLE_INVALID": 0x82, "CKR_GENERAL_ERROR": 0x5}
+
+
+@unittest.skipUnless(os.path.exists(SOFTHSM), "softhsm2")
+@unittest.skipUnless(shutil.which("cc"), "a C compiler at run time")
+class Faults(Token, unittest.TestCase):
+    """A module that fails, dies and lies. Whatever it did, a new signer finds the key again, sees that it is
+    the one of the certificate, and goes on above the last position."""
+
+    def start_module(self):
+        os.mkdir(self.path("tokens"))
+        self.write("softhsm2.conf", ("directories.tokendir = %s\n" % self.path("tokens")).encode())
+        os.environ["SOFTHSM2_CONF"] = self.path("softhsm2.conf")
+        self.module = build_shim(self.folder)
+        for name in ("CONTROL", "TRACE", "LOG"):
+            os.environ["SHIM_" + name] = self.path(name.lower() + ".shim")
+
+    def stop_module(self):
+        for name in ("CONTROL", "TRACE", "LOG"):
+            del os.environ["SHIM_" + name]
+
+    def control(self, function, action, value=0, n=1):
+        self.write("new.shim", f"* {function} {action} {value} {n}\n".encode())
+        os.rename(self.path("new.shim"), self.path("control.shim"))
+
+    def calm(self):
+        self.control("none", "none")
+
+    def trace(self):
+        with open(self.path("trace.shim"), encoding="ascii") as file:
+            return [line.split()[1] for line in file if line.startswith("kiln-signer ")]
+
+    def assert_goes_on(self, last):
+        """A new signer attests, above what was answered; the position that it says now."""
+        signer = self.signer()
+        position = signer.ask("open", **self.open_request())["position"]
+        self.assertGreaterEqual(position, last)
+        with self.assertRaises(Refused) as refused:
+            signer.ask("attest", statement=statement(last)) if last else self.refuse_nothing()
+        self.assertEqual(refused.exception.code, "signer.position")
+        self.verify(signer.ask("attest", statement=statement(position + 1)))
+        self.assertEqual(signer.hang_up(), 0)
+        return position + 1
+
+    @staticmethod
+    def refuse_nothing():
+        raise Refused({"code": "signer.position", "message": "nothing was attested yet"})
+
+    def test_killed_at_each_call_of_the_module(self):
+        self.commission()
+        self.calm()
+        before = len(self.trace())
+        last = self.assert_goes_on(0)
+        calls = self.trace()[before:]
+        self.assertGreater(len(calls), 30)
+        self.assertIn("C_Login", calls)
+        # Each call of each function once, and all from the last test signature on: there it signs for good.
+        points = {calls.index(name) + 1 for name in calls} | set(range(len(calls) - 12, len(calls) + 1))
+        died = 0
+        for n in sorted(points):
+            self.control("*", "die", 0, n)
+            signer = self.signer()
+            try:
+                position = signer.ask("open", **self.open_request())["position"]
+                signer.ask("attest", statement=statement(position + 1))
+                last = position + 1
+                signer.hang_up()
+            except (json.JSONDecodeError, BrokenPipeError, ConnectionResetError):
+                self.assertEqual(signer.hang_up(), -signal.SIGKILL)
+                died += 1
+            self.calm()
+            last = self.assert_goes_on(last)
+        self.assertGreater(died, len(points) / 2)
+        self.assert_no_pin_written()
+
+    def test_a_session_that_fails_uses_up_no_position(self):
+        self.commission()
+        self.calm()
+        last = self.assert_goes_on(0)
+        for name, value in REBUILD.items():
+            for function in ("C_Sign", "C_SignInit", "C_GenerateRandom"):
+                signer = self.signer()
+                signer.ask("open", **self.open_request())
+                self.control(function, "fail", value)
+                with self.assertRaises(Refused, msg=f"{function} {name}") as refused:
+                    signer.ask("attest", statement=statement(last + 1))
+                self.assertEqual(refused.exception.code, "hsm.rebuild", f"{function} {name}")
+                self.assertIn(name, str(refused.exception))
+                self.calm()
+                signer.hang_up()
+            last = self.assert_goes_on(last)
+
+    def test_each_call_that_fails_while_it_opens_is_named(self):
+        self.commission()
+        self.calm()
+        for function in ("C_Initialize", "C_GetSlotList", "C_GetTokenInfo", "C_OpenSession", "C_FindObjectsInit",
+                         "C_GetAttributeValue", "C_GenerateRandom", "C_SignInit", "C_Sign"):
+            self.control(function, "fail", REBUILD["CKR_DEVICE_ERROR"])
+            signer = self.signer()
+            with self.assertRaises(Refused, msg=function) as refused:
+                signer.ask("open", **self.open_request())
+            self.assertTrue(refused.exception.code.startswith("hsm."), f"{function}: {refused.exception}")
+            signer.hang_up()
+            self.calm()
+        self.assert_goes_on(0)
+
+    def test_a_locked_pin_is_not_tried_again(self):
+        self.commission()
+        self.control("C_Login", "fail", 0xa4)  # CKR_PIN_LOCKED
+        before = self.trace().count("C_Login")
+        for _ in range(3):
+            signer = self.signer()
+            with self.assertRaises(Refused) as refused:
+                signer.ask("open", **self.open_request())
+            self.assertTrue(refused.exception.code.startswith("hsm.operator"), refused.exception)
+            signer.hang_up()
+        self.assertEqual(self.trace().count("C_Login") - before, 1)
+
+    def test_a_key_that_signs_wrongly_is_not_used(self):
+        self.commission()
+        self.control("C_Sign", "spoil")
+        signer = self.signer()
+        with self.assertRaises(Refused) as refused:
+            signer.ask("open", **self.open_request())
+        self.assertEqual(refused.exception.code, "hsm.fatal.key")
+        with self.assertRaises(Refused) as refused:
+            signer.ask("attest", statement=statement(1))
+        self.assertEqual(refused.exception.code, "signer.closed")
+        signer.hang_up()
+
+    def test_another_token_with_its_own_certificate_is_refused_in_a_run(self):
+        self.commission()
+        self.calm()
+        public = self.run_tool("openssl", "x509", "-in", "chain.pem", "-noout", "-pubkey")
+        self.write("public.pem", public.encode())
+        self.run_tool("openssl", "pkey", "-pubin", "-in", "public.pem", "-outform", "DER", "-out", "public.der")
+        with open(self.path("public.der"), "rb") as file:
+            spki = hashlib.sha256(file.read()).hexdigest()
+        signer = self.signer()
+        signer.ask("open", **self.open_request(spki=spki))
+        self.assertEqual(signer.hang_up(), 0)
+        shutil.rmtree(self.path("tokens"))
+        os.mkdir(self.path("tokens"))
+        self.commission()  # the same labels and PIN, a certificate of its own that fits
+        signer = self.signer()
+        with self.assertRaises(Refused) as refused:
+            signer.ask("open", **self.open_request(spki=spki))
+        self.assertEqual(refused.exception.code, "hsm.operator.swapped")
+        with self.assertRaises(Refused) as refused:
+            signer.ask("attest", statement=statement(1))
+        self.assertEqual(refused.exception.code, "signer.closed")
+        signer.hang_up()
 
 
 def free_ports():

@@ -29,6 +29,7 @@ static int failed(struct sqlite3 *handle, int rc, struct err *e)
 	case SQLITE_NOMEM:
 		return err_nomem(e);
 	case SQLITE_BUSY:
+	case SQLITE_PROTOCOL: /* a lock that did not come free, again and again */
 		return err_set(e, ERR_RECORDS, "records.locked",
 		    "another program is using the records: wait for it to end, or stop it");
 	case SQLITE_FULL:

@@ -3,7 +3,7 @@ run once for each, with kill -9 there: of the station, of the child itself, of t
 stands there. By default a spread sample that has every kind of point; all of them with KILN_SWEEP=1.
 
     sweep.py                               prints the table, also to build/<preset>/sweep.txt
-    sweep.py PROGRAM:POINT:N:MODE ...      only these, of the one-device job (what a violation names)
+    sweep.py PROGRAM:POINT:N:MODE[:AGAIN] ...   only these, of the one-device job (what a violation names)
 """
 
 import collections
@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 
-from sweep_kit import Point, Site
 from station_kit import BIN
+from sweep_kit import Point, Site, skip_without_failpoints
 
 SEED = int(os.environ.get("KILN_SEED", "1"))
 WHOLE = os.environ.get("KILN_SWEEP") == "1"
@@ -40,13 +40,24 @@ def spread(points, count):
     return [points[int((i + 0.5) * len(points) / count)] for i in range(min(count, len(points)))]
 
 
-def sample(points, more):
-    """One of every kind, and some more."""
+def of_each_kind(points):
     kinds = collections.defaultdict(list)
     for point in points:
         kinds[point.kind()].append(point)
-    chosen = {str(p): p for p in [random.choice(same) for same in kinds.values()] + spread(points, more)}
-    return list(chosen.values())
+    return [random.choice(same) for same in kinds.values()]
+
+
+def sample(points, kinds_max, more):
+    """One of every kind, so many kinds at most, and some more."""
+    kinds = of_each_kind(points)
+    chosen = random.sample(kinds, min(kinds_max, len(kinds))) + spread(points, more)
+    return list({str(p): p for p in chosen}.values())
+
+
+def twice(points, count):
+    """Kills of the station, each followed by one while it starts again or works on."""
+    stations = [p for p in points if p.kills_station()]
+    return [Point(p.program, p.name, p.n, p.mode, random.randint(1, 120)) for p in spread(stations, count)]
 
 
 class Crew:
@@ -139,11 +150,7 @@ def sweep(title, devices, slots, choose):
 
 
 def walk_named(texts):
-    points = []
-    for text in texts:
-        program, name, n, mode = text.split(":")
-        points.append(Point(program, name, int(n), mode))
-    done = Crew(1, 1, points).run()
+    done = Crew(1, 1, [Point.parse(text) for text in texts]).run()
     for p in done:
         print(p.point, "reached" if p.reached else "not reached", p.outcome, p.violation or "", f"{p.seconds:.2f} s")
     return not any(p.violation for p in done)
@@ -154,18 +161,38 @@ def main():
     if len(sys.argv) > 1:
         return walk_named(sys.argv[1:])
     shutil.rmtree(KEPT, ignore_errors=True)
-    if WHOLE:
-        one, eight = list, lambda points: spread(points, 300)
-    else:
-        one, eight = lambda points: sample(points, 0 if SLOW else 40), lambda points: spread(points, 4 if SLOW else 12)
-    lines, good = sweep("one device", 1, 1, one)
-    more, also = sweep("eight devices in four slots", 8, 4, eight)
-    report = "\n".join(["kill sweep" + (", whole" if WHOLE else ", sample"), *lines, *more]) + "\n"
+    seen = set()
+
+    def unseen(points):
+        return [p for p in of_each_kind(points) if p.kind() not in seen]
+
+    def pick(whole, usual, slow):
+        return whole if WHOLE else slow if SLOW else usual
+
+    def one(points):
+        seen.update(p.kind() for p in points)
+        return pick(points, sample(points, 1000, 150), sample(points, 1000, 0))
+
+    def eight(points):
+        seen.update(p.kind() for p in points)
+        return pick(sample(points, 1000, 240), sample(points, 15, 15), sample(points, 3, 3))
+
+    results = [
+        sweep("one device", 1, 1, one),
+        sweep("one device, and the station once more while it recovers", 1, 1,
+              lambda points: twice(points, pick(200, 20, 4))),
+        sweep("eight devices in four slots", 8, 4, eight),
+        # Long enough for the records' log to be folded in while units are made.
+        sweep("twenty devices in four slots: the points that no shorter job has", 20, 4, unseen),
+    ]
+    report = "\n".join(["kill sweep" + (", whole" if WHOLE else ", sample")] +
+                       [line for lines, _ in results for line in lines]) + "\n"
     with open(REPORT, "w", encoding="utf-8") as file:
         file.write(report)
     print(report)
-    return good and also
+    return all(good for _, good in results)
 
 
 if __name__ == "__main__":
+    skip_without_failpoints()
     sys.exit(0 if main() else 1)

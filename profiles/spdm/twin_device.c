@@ -115,6 +115,18 @@ int twin_device_check(const struct twin_config *config, struct err *e)
 	return twin_plan_parse(&plan, config->fault, config->seed, t->born_with == 0, e);
 }
 
+/* How much of the write is there and what follows it differ from write to write, and from seed to seed. */
+static void plan_cut(struct twin_device *d)
+{
+	static const unsigned fractions[] = { 0, 1, 8, 100, 200, 255, 256 };
+	struct twin_plan p = d->plan;
+
+	d->flash.cut = d->plan.cut;
+	p.random += (uint64_t)d->plan.cut;
+	d->flash.tear.fraction = fractions[twin_plan_random(&p) % COUNT(fractions)];
+	d->flash.tear.rest = (enum twin_rest)(twin_plan_random(&p) % TWIN_RESTS);
+}
+
 int twin_device_boot(struct twin_device *ret, const struct twin_config *config, struct err *e)
 {
 	AUTO_STRUCT(twin_device) d = { .config = config };
@@ -126,6 +138,7 @@ int twin_device_boot(struct twin_device *ret, const struct twin_config *config, 
 		0 ||
 	    twin_flash_load(&d.flash, config->folder, e) != 0)
 		return -1;
+	plan_cut(&d);
 	d.installed = d.flash.pending.certificates.len > 0;
 	twin_flash_reset(&d.flash, &changed);
 	if (first_boot(&d, &changed, e) != 0)

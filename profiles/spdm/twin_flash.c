@@ -8,11 +8,10 @@
 #include "file.h"
 #include "json.h"
 
-enum { FLASH_MAX = 1 << 20 };
-
 void twin_flash_free(struct twin_flash *f)
 {
 	free(f->path);
+	free(f->log_path);
 	for (size_t i = 0; i < TWIN_KEYS; i++)
 		EVP_PKEY_free(f->pairs[i].key);
 	buf_free(&f->slot.certificates);
@@ -20,6 +19,8 @@ void twin_flash_free(struct twin_flash *f)
 	buf_free(&f->anchors);
 	memset(f, 0, sizeof(*f));
 }
+
+enum { LOG_MAX = 1 << 20 };
 
 static int read_pair(struct twin_key_pair *pair, const json_t *object, struct err *e)
 {
@@ -80,8 +81,11 @@ static int read_flash(struct twin_flash *f, struct err *e)
 	AUTO_STRUCT(buf) text = { 0 };
 	AUTO(json_t) *flash = NULL;
 
-	if (file_read(f->path, FLASH_MAX, &text, e) != 0 ||
-	    json_parse((const char *)text.data, text.len, &flash, ERR_DEVICE, e) != 0)
+	if (twin_bank_load(f->path, &text, &f->number, e) != 0)
+		return -1;
+	if (f->number == 0)
+		return 0;
+	if (json_parse((const char *)text.data, text.len, &flash, ERR_DEVICE, e) != 0)
 		return -1;
 	f->sealed = json_opt_bool(flash, "sealed", false);
 	f->requested = json_opt_bool(flash, "requested", false);
@@ -93,16 +97,42 @@ static int read_flash(struct twin_flash *f, struct err *e)
 	return read_lists(f, flash, e);
 }
 
+static int name_paths(struct twin_flash *f, const char *folder, struct err *e)
+{
+	if (asprintf(&f->path, "%s/flash", folder) < 0) {
+		f->path = NULL;
+		return err_nomem(e);
+	}
+	if (asprintf(&f->log_path, "%s.log", f->path) < 0) {
+		f->log_path = NULL;
+		return err_nomem(e);
+	}
+	return 0;
+}
+
+static int count_writes(struct twin_flash *f, struct err *e)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+
+	if (access(f->log_path, F_OK) != 0)
+		return 0;
+	if (file_read(f->log_path, LOG_MAX, &text, e) != 0)
+		return -1;
+	for (size_t i = 0; i < text.len; i++)
+		f->writes += text.data[i] == '\n';
+	return 0;
+}
+
 int twin_flash_load(struct twin_flash *ret, const char *folder, struct err *e)
 {
 	AUTO_STRUCT(twin_flash) f = { 0 };
 
-	if (asprintf(&f.path, "%s/flash.json", folder) < 0) {
-		f.path = NULL;
-		return err_nomem(e);
-	}
-	if (access(f.path, F_OK) == 0 && read_flash(&f, e) != 0)
+	if (name_paths(&f, folder, e) != 0)
+		return -1;
+	if (read_flash(&f, e) != 0)
 		return err_while(e, "starting from %s", f.path);
+	if (count_writes(&f, e) != 0)
+		return -1;
 	*ret = f;
 	memset(&f, 0, sizeof(f));
 	return 0;
@@ -161,9 +191,8 @@ static int set_lists(json_t *flash, const struct twin_flash *f, struct err *e)
 	return json_set_new(flash, "tags", steal(&tags), e);
 }
 
-int twin_flash_save(const struct twin_flash *f, struct err *e)
+static int add_content(const struct twin_flash *f, struct buf *ret, struct err *e)
 {
-	AUTO_STRUCT(buf) text = { 0 };
 	AUTO(json_t) *flash = json_object();
 
 	if (json_set_bool(flash, "sealed", f->sealed, e) != 0 ||
@@ -173,9 +202,42 @@ int twin_flash_save(const struct twin_flash *f, struct err *e)
 	    set_slot(flash, "slot", &f->slot, e) != 0 ||
 	    set_slot(flash, "pending", &f->pending, e) != 0 || set_lists(flash, f, e) != 0)
 		return -1;
-	if (json_canonical(flash, &text, e) != 0)
+	return json_canonical(flash, ret, e);
+}
+
+/* The emulator's diary, which no fault reaches. */
+static int log_write(struct twin_flash *f, size_t len, bool torn, struct err *e)
+{
+	static const char *const rests[] = { "old bytes", "erased bytes", "garbage" };
+	FILE *log = fopen(f->log_path, "a");
+	bool wrong;
+
+	if (log == NULL)
+		return err_errno(e, ERR_DEVICE, "twin.flash", "opening %s", f->log_path);
+	f->writes++;
+	wrong = fprintf(log, "%lld %zu bytes", (long long)f->writes, len) < 0;
+	if (torn)
+		wrong |= fprintf(log, ", torn after %u/256, then %s", f->tear.fraction,
+			     rests[f->tear.rest]) < 0;
+	wrong |= fputc('\n', log) == EOF;
+	if (fclose(log) != 0 || wrong)
+		return err_errno(e, ERR_DEVICE, "twin.flash", "writing %s", f->log_path);
+	return 0;
+}
+
+int twin_flash_save(struct twin_flash *f, struct err *e)
+{
+	AUTO_STRUCT(buf) content = { 0 };
+	bool torn = f->cut > 0 && f->writes + 1 == f->cut;
+
+	if (add_content(f, &content, e) != 0 || log_write(f, content.len, torn, e) != 0 ||
+	    twin_bank_store(f->path, f->number + 1, &content, torn ? &f->tear : NULL, e) != 0)
 		return -1;
-	return file_write(f->path, text.data, text.len, 0600, e);
+	if (torn)
+		return err_set(e, ERR_DEVICE, "twin.power", "the power was cut in write %lld",
+		    (long long)f->cut);
+	f->number++;
+	return 0;
 }
 
 void twin_flash_reset(struct twin_flash *f, bool *ret_changed)

@@ -1,11 +1,12 @@
 /*
  * What an emulated device keeps without power: keys, certificates, anchors, whether it is sealed. One
- * file that is replaced as a whole, so that a device unplugged at any moment has the old state or the
- * new one.
+ * record that is written as a whole, so that a device unplugged at any moment, or torn in the middle of a
+ * write, has the old state or the new one. Beside it lies flash.log, the emulator's own: a line for each write.
  */
 #ifndef KILN_TWIN_FLASH_H
 #define KILN_TWIN_FLASH_H
 
+#include "twin_bank.h"
 #include "twin_key.h"
 
 enum { TWIN_KEYS = 2, TWIN_TRACKING_TAGS = 7 };
@@ -34,7 +35,11 @@ struct twin_tag {
 };
 
 struct twin_flash {
-	char *path;
+	char *path, *log_path;
+	uint32_t number;       /* of the record that is in effect */
+	int64_t writes;        /* in the device's life, torn ones too */
+	int64_t cut;           /* the write in which it loses its power, 0: none */
+	struct twin_tear tear; /* and how that ends */
 	struct twin_key_pair pairs[TWIN_KEYS];
 	struct twin_slot slot, pending; /* pending is in effect after the next reset */
 	struct buf anchors;
@@ -48,7 +53,8 @@ OWNED_STRUCT(twin_flash, twin_flash_free)
 
 /* Reads folder's file; a folder without one is a new device. */
 must_check int twin_flash_load(struct twin_flash *ret, const char *folder, struct err *e);
-must_check int twin_flash_save(const struct twin_flash *f, struct err *e);
+/* DEVICE "twin.power": the power went, the device is to leave the line at once. */
+must_check int twin_flash_save(struct twin_flash *f, struct err *e);
 /* What a reset puts into effect. *ret_changed: there was something, and it is to be saved. */
 void twin_flash_reset(struct twin_flash *f, bool *ret_changed);
 

@@ -1,6 +1,7 @@
 #include "twin_plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BIT(step) (1U << (step))
@@ -31,6 +32,7 @@ static const struct {
 	{ "other-csr-subject", TWIN_FAULT_OTHER_CSR_SUBJECT, BIT(STEP_REQUEST), 0 },
 	{ "bad-csr-signature", TWIN_FAULT_BAD_CSR_SIGNATURE, BIT(STEP_REQUEST), 0 },
 	{ "garbage", TWIN_FAULT_GARBAGE, BIT(STEP_IDENTIFY), 0 },
+	{ "power-cut", TWIN_FAULT_POWER_CUT, 0, 1 },
 	{ "duplicate-serial", TWIN_FAULT_DUPLICATE_SERIAL, BIT(STEP_IDENTIFY), 0 },
 };
 
@@ -50,6 +52,7 @@ const char *const twin_plan_faults[] = {
 	"other-csr-subject",
 	"bad-csr-signature",
 	"garbage",
+	"power-cut",
 	"duplicate-serial",
 	NULL,
 };
@@ -72,6 +75,21 @@ static enum step_id pick_step(struct twin_plan *p, unsigned steps)
 		if ((steps & BIT(step)) != 0 && skip-- == 0)
 			return step;
 	return STEP_IDENTIFY;
+}
+
+/* Of a power cut: not a step, a number. Most jobs write four times and more. */
+static int choose_write(struct twin_plan *p, const char *number, struct err *e)
+{
+	char *end = NULL;
+
+	p->cut = 1 + (int64_t)(twin_plan_random(p) % TWIN_CUT_PICK);
+	if (number == NULL)
+		return 0;
+	p->cut = strtol(number, &end, 10);
+	if (*number < '0' || *number > '9' || *end != '\0' || p->cut < 1 || p->cut > TWIN_CUT_MAX)
+		return err_set(e, ERR_CONFIG, "twin.fault",
+		    "power-cut:%s: which write to the flash, 1 to %d?", number, TWIN_CUT_MAX);
+	return 0;
 }
 
 static int choose_step(struct twin_plan *p, unsigned steps, const char *name, const char *step,
@@ -108,6 +126,8 @@ int twin_plan_parse(struct twin_plan *ret, const char *fault, uint64_t seed, boo
 		if (strcmp(name, faults[i].name) != 0)
 			continue;
 		ret->fault = faults[i].fault;
+		if (ret->fault == TWIN_FAULT_POWER_CUT)
+			return choose_write(ret, colon != NULL ? colon + 1 : NULL, e);
 		return choose_step(ret, faults[i].steps & ~no_steps, name,
 		    colon != NULL ? colon + 1 : NULL, e);
 	}

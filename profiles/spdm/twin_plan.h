@@ -27,15 +27,17 @@ enum twin_fault {
 	TWIN_FAULT_WRONG_SERIAL,    /* says another serial later */
 	TWIN_FAULT_OTHER_CSR_SUBJECT,
 	TWIN_FAULT_BAD_CSR_SIGNATURE,
-	TWIN_FAULT_GARBAGE,          /* boot console text before the first frame: no fault either */
+	TWIN_FAULT_GARBAGE,   /* boot console text before the first frame: no fault either */
+	TWIN_FAULT_POWER_CUT, /* once: the power goes in the middle of a write to the flash */
 	TWIN_FAULT_DUPLICATE_SERIAL, /* made by kiln-twin: the device itself knows nothing of it */
 };
 
-enum { TWIN_BUSY_TIMES = 3 };
+enum { TWIN_BUSY_TIMES = 3, TWIN_CUT_MAX = 9999, TWIN_CUT_PICK = 4 };
 
 struct twin_plan {
 	enum twin_fault fault;
 	enum step_id step;
+	int64_t cut;     /* the write, from 1, of a power cut */
 	uint64_t random; /* state of the generator */
 	bool before;     /* the request is lost, not its answer; the reset comes before the act */
 	bool not_ready;  /* a short key generation is answered with ResponseNotReady all the same */
@@ -45,7 +47,7 @@ struct twin_plan {
 extern const char *const twin_plan_faults[];
 
 /*
- * fault is "name", "name:step" or NULL. has_keygen: the device makes keys on request. Errors:
+ * fault is "name", "name:step", "power-cut:N" or NULL. has_keygen: the device makes keys on request. Errors:
  * CONFIG "twin.fault" (an unknown name, a step where the fault makes no sense).
  */
 must_check int twin_plan_parse(struct twin_plan *ret, const char *fault, uint64_t seed,

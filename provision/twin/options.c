@@ -58,6 +58,7 @@ void options_usage(FILE *out)
 	    "DIR/device/SERIAL keeps what each remembers. Commands (swap, unplug, plug, list) are\n"
 	    "JSON lines on descriptor 3, if that is a socket, else on standard input.\n"
 	    "A fault is every device's, or the K-th one's; without a step the seed picks one.\n"
+	    "power-cut:N strikes in the N-th write to the device's flash.\n"
 	    "Families:\n",
 	    out);
 	for (size_t i = 0; twin_at(i) != NULL; i++) {
@@ -188,7 +189,9 @@ static int check_faults(const struct options *o, struct err *e)
 		if (!is_listed(text, len, o->family->faults))
 			return err_set(e, ERR_CONFIG, "usage", "family %s has no fault \"%.*s\"",
 			    o->family->name, (int)len, text);
-		if (text[len] == ':' && !step_parse(text + len + 1, &step))
+		/* what the power cuts short is a write, of which the family knows the number */
+		if (strncmp(text, "power-cut:", len + 1) != 0 && text[len] == ':' &&
+		    !step_parse(text + len + 1, &step))
 			return err_set(e, ERR_CONFIG, "usage", "there is no step \"%s\"",
 			    text + len + 1);
 		if (o->faults[i].device > o->devices)

@@ -63,7 +63,7 @@ static void frame(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_STRUCT(twin_device) d = { 0 };
-	char folder[] = "/tmp/kiln-fuzz-XXXXXX", flash[64];
+	char folder[] = "/tmp/kiln-fuzz-XXXXXX", file[64];
 	struct twin_config config = { .serial = "IP30000001", .model = "IP3-A" };
 	struct err e = { 0 };
 
@@ -77,8 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[1] & 1) != 0)
 		negotiate(&d);
 	talk(&d, data + SETUP_LEN, size - SETUP_LEN);
-	(void)snprintf(flash, sizeof(flash), "%s/flash.json", folder);
-	(void)unlink(flash); /* it may not be there */
+	(void)snprintf(file, sizeof(file), "%s/flash", folder);
+	(void)unlink(file); /* these may not be there */
+	(void)snprintf(file, sizeof(file), "%s/flash.log", folder);
+	(void)unlink(file);
 	(void)rmdir(folder);
 	return 0;
 }

@@ -164,10 +164,13 @@ static void test_broken_flash(void **state)
 
 	(void)snprintf(path, sizeof(path), "%s/device/S1", r->folder);
 	assert_int_equal(mkdir(path, 0700), 0);
-	(void)snprintf(path, sizeof(path), "%s/device/S1/flash.json", r->folder);
+	(void)snprintf(path, sizeof(path), "%s/device/S1/flash", r->folder);
 	flash = fopen(path, "w");
 	assert_non_null(flash);
-	assert_true(fputs("{}", flash) >= 0);
+	for (long bank = 0; bank < 2; bank++) {
+		assert_int_equal(fseek(flash, bank << 20, SEEK_SET), 0);
+		assert_true(fputs("no record, and not empty", flash) >= 0);
+	}
 	assert_int_equal(fclose(flash), 0);
 	expect_next(r, 1, "S1");
 	assert_int_equal(waitid(P_PID, (id_t)r->fleet.slots[0].pid, &info, WEXITED | WNOWAIT), 0);

@@ -96,6 +96,8 @@ static void test_fault_refusals(void **state)
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "none"), &e, "usage");
 	assert_err(PARSE(&o, &e, GOOD, "--fault", ""), &e, "usage");
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "drop:never"), &e, "usage");
+	assert_err(PARSE(&o, &e, GOOD, "--fault", "drop:7"), &e, "usage");
+	assert_err(PARSE(&o, &e, GOOD, "--fault", "power-cut:never"), &e, "twin.fault");
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "drop@0"), &e, "usage");
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "drop@9"), &e, "usage");
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "drop@"), &e, "usage");

@@ -1,0 +1,127 @@
+"""A device loses its power in each write to its flash that a job makes. It comes back with its old content or the
+new one; the station finishes the unit with one certificate, or ends it clearly, and every certificate that the CA
+made is accounted for (I1 I2 I3 I10). KILN_SWEEP=1 tears each write in several ways, of all variants."""
+
+import os
+import time
+import unittest
+
+from station_kit import BIN, World, check_promises
+
+SWEEP = bool(os.environ.get("KILN_SWEEP"))
+REPORT = os.path.join(BIN, "..", "power-devices.txt")
+NEVER = 9999
+REPORTED = []
+
+
+def report(line):
+    print(line, flush=True)
+    REPORTED.append(line)
+    with open(REPORT, "w", encoding="utf-8") as file:
+        file.write("\n".join(REPORTED) + "\n")
+
+
+class PowerCut(unittest.TestCase):
+    def writes(self, world, serial):
+        return world.read(f"devices/device/{serial}/flash.log").splitlines()
+
+    def wait_until_empty(self, world):
+        end = time.monotonic() + 30
+        while any("serial" in slot for slot in world.twins.ask("list")["slots"]):
+            self.assertLess(time.monotonic(), end, "the device did not go")
+            time.sleep(0.01)
+
+    def ends(self, batch, serial):
+        return [u for u in batch.units if u["serial"] == serial]
+
+    def provision(self, world, batch, serial):
+        """Plugs it again and again until its unit has ended. How often the station saw it go."""
+        gone = 0
+        while True:
+            world.twins.ask("plug", slot=1, serial=serial)
+            seen = len(batch.units)
+            end = time.monotonic() + 60
+            while len(batch.units) == seen:
+                if not any("serial" in slot for slot in world.twins.ask("list")["slots"]):
+                    break  # it may go before the station knows who it is: then there is no unit yet
+                self.assertLess(time.monotonic(), end, (serial, batch.events[-5:]))
+                time.sleep(0.01)
+            time.sleep(0.05)
+            ended = [u for u in self.ends(batch, serial) if u["outcome"] != "parked"]
+            if ended:
+                return gone, ended[-1]
+            gone += 1
+            self.assertLess(gone, 5, (serial, batch.events[-5:]))
+            self.wait_until_empty(world)
+
+    def count(self, world):
+        """How often a job writes, of a device whose power stays."""
+        world.twins.ask("unplug", slot=1)
+        batch = world.batch(swap=False)
+        _, unit = self.provision(world, batch, world.serials()[0])
+        batch.kill()
+        world.twins.ask("unplug", slot=1)
+        self.assertEqual(unit["outcome"], "passed", unit)
+        return len(self.writes(world, world.serials()[0]))
+
+    def cut_each(self, name, times, **options):
+        with World(devices=1, slots=1, faults=[f"power-cut:{NEVER}"], **options) as world:
+            writes = self.count(world)
+            world.twins.stop()
+            cuts = [n for n in range(1, writes + 1) for _ in range(times)]
+            world.options["devices"] = len(cuts) + 1
+            world.options["faults"] = [f"power-cut:{n}@{i + 2}" for i, n in enumerate(cuts)]
+            world.start_twins()
+            world.twins.ask("unplug", slot=1)
+            batch = world.batch(swap=False)
+            passed, complete = self.cut_all(world, batch, cuts)
+            batch.kill()
+            line = check_promises(self, world)
+            self.assertEqual(line["counts"]["passed"], passed + 1)
+            self.check_certificates(world)
+        report(f"{len(cuts):6} power cuts of {name}, in each of the {writes} writes of a job ({complete} writes were"
+               f" complete): {passed} units passed, {len(world.kept_orphans)} orphans, every certificate accounted for")
+
+    def cut_all(self, world, batch, cuts):
+        passed = complete = 0
+        for number, serial in zip(cuts, world.serials()[1:]):
+            gone, unit = self.provision(world, batch, serial)
+            self.assertGreaterEqual(gone, 1, (number, serial, "the power was not cut"))
+            torn = [w for w in self.writes(world, serial) if "torn" in w]
+            self.assertEqual(len(torn), 1, (number, serial, torn))
+            passed += unit["outcome"] == "passed"
+            complete += "torn after 256" in torn[0]
+            self.check_end(unit, (number, torn))
+            world.twins.ask("unplug", slot=1)
+            self.wait_until_empty(world)
+        return passed, complete
+
+    def check_end(self, unit, where):
+        """A device that is whole again has no reason to fail."""
+        self.assertEqual(unit["outcome"], "passed", (where, unit))
+
+    def check_certificates(self, world):
+        """One for each unit; what the CA made beyond that is an orphan."""
+        ends = {}
+        for event in world.log():
+            if event["event"] == "end" and event["outcome"] == "passed":
+                ends[event["job"]] = ends.get(event["job"], 0) + 1
+        self.assertTrue(all(n == 1 for n in ends.values()), ends)
+        issued = [p for p in world.posts() if p.get("certificate_sha256")]
+        world.kept_orphans = world.orphans()
+        self.assertEqual(len(issued), len(ends) + len(world.kept_orphans))
+
+
+class Spdm(PowerCut):
+    def test_I1_I2_a_device_cut_in_each_write(self):
+        self.cut_each("spdm 1.3", 6 if SWEEP else 2)
+
+    def test_I1_I2_a_device_that_resets_cut_in_each_write(self):
+        self.cut_each("spdm 1.3-reset", 4 if SWEEP else 1, variant="1.3-reset")
+
+    def test_I1_I2_a_device_with_small_messages_cut_in_each_write(self):
+        self.cut_each("spdm 1.3-chunk", 6 if SWEEP else 1, variant="1.3-chunk")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -196,13 +196,16 @@ static const char login[] =
 static int set_environment(const char *home)
 {
 	const char *path = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+	char twin[16];
 	char *own = NULL;
 
+	(void)snprintf(twin, sizeof(twin), "%d", (int)getppid());
 	if (clearenv() != 0 || shell_token_environment(home) != 0 ||
 	    asprintf(&own, "%s/bin:%s", home, path) < 0)
 		return -1;
 	return setenv("HOME", home, 1) != 0 || setenv("PATH", own, 1) != 0 ||
-	       setenv("TERM", "vt102", 1) != 0 || setenv("PS1", "gateway:\\w# ", 1) != 0 ||
+	       setenv("TERM", "vt102", 1) != 0 || setenv("KILN_TWIN_PID", twin, 1) != 0 ||
+	       setenv("PS1", "gateway:\\w# ", 1) != 0 ||
 	       setenv("TPM2OPENSSL_TCTI", "swtpm:path=tpm/sock", 1) != 0 ||
 	       setenv("TPM2TOOLS_TCTI", "swtpm:path=tpm/sock", 1) != 0 ||
 	       setenv("shell", "bash --norc --noprofile -i", 1) != 0;

@@ -1,10 +1,11 @@
 #include "twin_plan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *const shell_plan_faults[] = { "drop", "corrupt", "reset", "stall", "refuse",
 	"lying-readback", "wrong-key", "wrong-nonce", "wrong-serial", "other-csr-subject",
-	"bad-csr-signature", "duplicate-serial", NULL };
+	"bad-csr-signature", "power-cut", "duplicate-serial", NULL };
 
 /* How the lines of a step can be told from those of the others. */
 static const struct {
@@ -58,6 +59,7 @@ static enum step_id only_step(enum shell_fault fault)
 	case SHELL_FAULT_RESET:
 	case SHELL_FAULT_STALL:
 	case SHELL_FAULT_REFUSE:
+	case SHELL_FAULT_POWER_CUT:
 		break;
 	}
 	return STEP_COUNT;
@@ -81,6 +83,25 @@ static unsigned mix(uint64_t seed)
 	return (unsigned)(z >> 33);
 }
 
+/* Of a power cut: not a step, a number. */
+static int choose_write(struct shell_plan *p, uint64_t seed, const char *number, struct err *e)
+{
+	char *end = NULL;
+	long cut = 1 + (long)(p->random % SHELL_CUT_PICK);
+
+	if (*number == ':') {
+		cut = strtol(number + 1, &end, 10);
+		if (number[1] < '0' || number[1] > '9' || *end != '\0' || cut < 1 ||
+		    cut > SHELL_CUT_MAX)
+			return err_set(e, ERR_CONFIG, "twin.fault",
+			    "power-cut%s: which write to the flash, 1 to %d?", number,
+			    SHELL_CUT_MAX);
+	}
+	p->cut = (int)cut;
+	p->random = mix(seed + (uint64_t)cut);
+	return 0;
+}
+
 int shell_plan_parse(struct shell_plan *ret, const struct twin_config *config, struct err *e)
 {
 	struct shell_plan plan = { .random = mix(config->seed) };
@@ -98,6 +119,12 @@ int shell_plan_parse(struct shell_plan *ret, const struct twin_config *config, s
 	if (plan.fault == SHELL_FAULT_NONE)
 		return err_set(e, ERR_CONFIG, "twin.fault", "a shell device has no fault \"%s\"",
 		    config->fault);
+	if (plan.fault == SHELL_FAULT_POWER_CUT) {
+		if (choose_write(&plan, config->seed, colon, e) != 0)
+			return -1;
+		*ret = plan;
+		return 0;
+	}
 	if (*colon == ':' && (!step_parse(colon + 1, &plan.step) || !has_trace(plan.step) ||
 				 (only != STEP_COUNT && plan.step != only)))
 		return err_set(e, ERR_CONFIG, "twin.fault",

@@ -21,12 +21,16 @@ enum shell_fault {
 	SHELL_FAULT_WRONG_SERIAL, /* says another serial once it has a key */
 	SHELL_FAULT_OTHER_CSR_SUBJECT,
 	SHELL_FAULT_BAD_CSR_SIGNATURE,
+	SHELL_FAULT_POWER_CUT,        /* once: the power goes in the middle of a write */
 	SHELL_FAULT_DUPLICATE_SERIAL, /* kiln-twin gives a serial twice; the device knows nothing of it */
 };
+
+enum { SHELL_CUT_MAX = 9999, SHELL_CUT_PICK = 20 };
 
 struct shell_plan {
 	enum shell_fault fault;
 	enum step_id step;
+	int cut;         /* the write, from 1, of a power cut */
 	unsigned random; /* for choices inside the step */
 };
 

@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "twin_power.h"
+
 static const char *const names[] = {
 	[SHELL_TOOL_OPENSSL] = "openssl",
 	[SHELL_TOOL_CAT] = "cat",
 	[SHELL_TOOL_MV] = "mv",
 	[SHELL_TOOL_BASE64] = "base64",
+	[SHELL_TOOL_SYNC] = "sync",
 	[SHELL_TOOL_PKCS11] = "pkcs11-tool",
 	[SHELL_TOOL_CERTTOOL] = "certtool",
 };
@@ -16,7 +19,7 @@ static const char *const names[] = {
  * program itself.
  */
 static const char start[] = "#!/bin/sh\n"
-			    "before=\n"
+			    "before= out=\n"
 			    "for last; do\n"
 			    "	case $before in\n"
 			    "	-out|--outfile|--output-file) out=$last;;\n"
@@ -130,6 +133,8 @@ int shell_tool_write(enum shell_tool tool, const struct twin_config *config,
 	    buf_printf(ret, e,
 		"{ [ \"$1\" = genpkey ] || asks --keypairgen; } && sleep %lld.%03lld\n",
 		(long long)(config->keygen_ms / 1000), (long long)(config->keygen_ms % 1000)) != 0)
+		return -1;
+	if (shell_power_write(tool, plan, ret, e) != 0)
 		return -1;
 	return buf_add_str(ret, "real \"$@\"\n", e);
 }

@@ -33,6 +33,22 @@ static void test_every_fault_is_known(void **state)
 	}
 }
 
+static void test_the_write_of_a_power_cut(void **state)
+{
+	static const char *const wrong[] = { "power-cut:", "power-cut:0", "power-cut:10000",
+		"power-cut:-1", "power-cut:1x", "power-cut:keygen" };
+	struct shell_plan p = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		assert_err(parse(wrong[i], 1, &p, &e), &e, "twin.fault");
+	assert_ok(parse("power-cut:17", 1, &p, &e), &e);
+	assert_int_equal(p.cut, 17);
+	assert_ok(parse("power-cut", 1, &p, &e), &e);
+	assert_in_range(p.cut, 1, SHELL_CUT_PICK);
+}
+
 static void test_the_seed_picks_the_step(void **state)
 {
 	struct shell_plan first = { 0 }, again = { 0 };
@@ -117,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_fault),
 		cmocka_unit_test(test_every_fault_is_known),
+		cmocka_unit_test(test_the_write_of_a_power_cut),
 		cmocka_unit_test(test_the_seed_picks_the_step),
 		cmocka_unit_test(test_a_named_step),
 		cmocka_unit_test(test_what_is_no_fault),

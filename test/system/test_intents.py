@@ -66,19 +66,23 @@ class Intents(unittest.TestCase):
 
 class Told(unittest.TestCase):
     def test_I5_no_pass_is_told_that_the_records_do_not_take(self):
-        with World(devices=2, slots=1) as world:
-            self.assertEqual(world.run("--count", 1)[0], PASSED)
-            records = sqlite3.connect(world.path("records.db"), isolation_level=None)
-            records.execute("CREATE TRIGGER no_end BEFORE INSERT ON event WHEN NEW.body LIKE '%\"event\":\"end\"%'"
-                            " BEGIN SELECT RAISE(ABORT, 'not now'); END")
-            records.close()
-            code, batch = world.run("--count", 1, swap=False)
+        with World(devices=1, slots=1, keygen_ms=1000) as world:
+            batch = world.batch("--count", 1, swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+            self.change(world, "CREATE TRIGGER no_end BEFORE INSERT ON event WHEN NEW.body LIKE '%\"event\":\"end\"%'"
+                               " BEGIN SELECT RAISE(ABORT, 'not now'); END")
+            code = batch.wait()
+            steps = [e["step"] for e in batch.events if e["event"] == "step" and e["outcome"] == "ok"]
+            self.assertEqual(steps[-1], "attest", batch.events)
             self.assertNotIn("passed", [u["outcome"] for u in batch.units], batch.events)
             self.assertEqual(code, STATION, batch.stderr)
-            records = sqlite3.connect(world.path("records.db"), isolation_level=None)
-            records.execute("DROP TRIGGER no_end")
-            records.close()
+            self.change(world, "DROP TRIGGER no_end")
             check_promises(self, world)
+
+    def change(self, world, statement):
+        records = sqlite3.connect(world.path("records.db"), isolation_level=None, timeout=30)
+        records.execute(statement)
+        records.close()
 
     def test_a_signer_in_trouble_fails_no_unit(self):
         """An error of the station parks the units that it meets; it is not counted as theirs."""

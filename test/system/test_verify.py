@@ -1,6 +1,7 @@
 """kiln verify: what it accepts, what it refuses, and years later."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -218,40 +219,43 @@ class Rewritten(unittest.TestCase):
     def test_statements_do_not_fit_a_chain_that_was_rewritten_consistently(self):
         with World(devices=2, slots=1) as world:
             self.assertEqual(world.run("--count", 2)[0], PASSED)
-            path = world.path("records.db")
-            database = sqlite3.connect(path, isolation_level=None)
-            triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-            for name, _ in triggers:
-                database.execute(f"DROP TRIGGER {name}")
-            self.rewrite(database)
-            for _, sql in triggers:
-                database.execute(sql)
-            database.close()
-            os.unlink(world.path("records.db.checkpoint"))  # it would say so first
+            self.rewrite(world, '"slot":"1"', '"slot":"9"', "UPDATE job SET slot = '9' WHERE slot = '1'")
             code, line = world.verify()
             self.assertEqual((code, line["violation"]["code"]), (1, "verify.statement"), line)
 
-    def rewrite(self, database):
-        """Another slot name in the first claim, and every hash from there on made to fit."""
-        import hashlib
-        columns = [c[1] for c in database.execute("PRAGMA table_info(event)")]
-        rows = [dict(zip(columns, row)) for row in database.execute("SELECT * FROM event ORDER BY number")]
+    def test_I3_a_proof_that_does_not_verify_is_found_in_a_chain_that_was_rewritten_consistently(self):
+        """Verify judges the signature itself, and does not take it from what the statement says of it."""
+        with World(devices=1, slots=1) as world:
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            old = next(e["signature"] for e in world.log() if e["event"] == "step" and e["step"] == "prove")
+            database = sqlite3.connect(world.path("records.db"), isolation_level=None)
+            signature = bytearray(database.execute("SELECT bytes FROM blob WHERE sha256 = ?", [old]).fetchone()[0])
+            database.close()
+            signature[-1] ^= 1
+            new = hashlib.sha256(signature).hexdigest()
+            self.rewrite(world, old, new, f"INSERT INTO blob VALUES ('{new}', x'{signature.hex()}')",
+                         f"UPDATE proof SET signature = '{new}'", f"DELETE FROM blob WHERE sha256 = '{old}'")
+            code, line = world.verify()
+            self.assertEqual((code, line["violation"]["code"]), (1, "proof.signature"), line)
+
+    def rewrite(self, world, old, new, *statements):
+        """Another text in the events, every hash from there on made to fit, and the state too."""
+        database = sqlite3.connect(world.path("records.db"), isolation_level=None)
+        triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
         previous = {}
-        for row in rows:
-            body = row["body"] if isinstance(row["body"], str) else row["body"].decode()
-            changed = body.replace('"slot":"1"', '"slot":"9"')
-            before = previous.get(row["station"], bytes(32))
-            data = changed.encode()
-            digest = hashlib.sha256(before + data).digest()
-            old = row["hash"] if isinstance(row["hash"], (str, bytes)) else None
-            previous[row["station"]] = digest
-            value = digest.hex() if isinstance(old, str) else digest
-            fields = {"body": changed if isinstance(row["body"], str) else data, "hash": value}
-            if "prev" in row:
-                fields["prev"] = before.hex() if isinstance(row["prev"], str) else before
-            database.execute("UPDATE event SET " + ", ".join(f"{k} = ?" for k in fields) + " WHERE number = ?",
-                             [*fields.values(), row["number"]])
-        database.execute("UPDATE job SET slot = '9' WHERE slot = '1'")
+        for number, station, body in database.execute("SELECT number, station, body FROM event ORDER BY number").fetchall():
+            changed = body.replace(old, new)
+            previous[station] = hashlib.sha256(previous.get(station, bytes(32)) + changed.encode()).digest()
+            database.execute("UPDATE event SET body = ?, hash = ? WHERE number = ?",
+                             [changed, previous[station].hex(), number])
+        for statement in statements:
+            database.execute(statement)
+        for _, sql in triggers:
+            database.execute(sql)
+        database.close()
+        os.unlink(world.path("records.db.checkpoint"))  # it would say so first
 
 
 if __name__ == "__main__":

@@ -74,15 +74,22 @@ static int set_info(struct spdm_connection *c, uint8_t operation, uint16_t usage
 	return spdm_exchange(&c->peer, &request, SPDM_CRYPTO, &answer, e);
 }
 
+/* A key pair that a slot uses takes no new key and gives none away: not even where its key is lost. */
+static int release(struct spdm_connection *c, const struct key_pair *pair, struct err *e)
+{
+	if (pair->slots == 0 || set_info(c, SPDM_KEY_CHANGE, 0, 0, e) == 0)
+		return 0;
+	return err_while(e, "taking key pair %u from its slots", c->options->key_pair);
+}
+
 static int erase(struct spdm_connection *c, const struct key_pair *pair, struct err *e)
 {
 	if ((pair->capabilities & SPDM_KEY_CAP_ERASE) == 0)
 		return err_set(e, ERR_DEVICE, "device.unsupported",
 		    "key pair %u can not be erased; the profile's key existing must be reuse",
 		    c->options->key_pair);
-	/* A key that a slot uses can not be erased: first let go of the slots. */
-	if (pair->slots != 0 && set_info(c, SPDM_KEY_CHANGE, 0, 0, e) != 0)
-		return err_while(e, "taking key pair %u from its slots", c->options->key_pair);
+	if (release(c, pair, e) != 0)
+		return -1;
 	if (set_info(c, SPDM_KEY_ERASE, 0, 0, e) != 0)
 		return err_while(e, "erasing key pair %u", c->options->key_pair);
 	return 0;
@@ -135,7 +142,7 @@ int spdm_key_make(struct spdm_connection *c, bool replace, struct err *e)
 		return check_made(c, e);
 	if (spdm_require(c, SPDM_CAP_SET_KEY_PAIR_INFO, "SET_KEY_PAIR_INFO_CAP", e) != 0)
 		return -1;
-	if (pair.algorithm != 0 && erase(c, &pair, e) != 0)
+	if (pair.algorithm != 0 ? erase(c, &pair, e) != 0 : release(c, &pair, e) != 0)
 		return -1;
 	if (generate(c, &pair, e) != 0)
 		return -1;

@@ -26,6 +26,7 @@ static void job_free(struct job *j)
 	buf_free(&j->readback);
 	proof_free(&j->proof);
 	json_decref(j->statement);
+	json_decref(j->keys);
 	EVP_PKEY_free(j->key);
 	free(j);
 }
@@ -50,6 +51,40 @@ static void on_over(struct record *r)
 	if (r->rc != 0)
 		station_break(j->station, &r->err);
 	leave(j);
+}
+
+static void forget(struct buf *b)
+{
+	buf_free(b);
+	*b = (struct buf){ 0 };
+}
+
+/* The job of before has ended. The next one knows the device, and nothing else. */
+static void on_ended(struct record *r)
+{
+	struct job *j = r->context;
+
+	if (r->rc != 0)
+		station_break(j->station, &r->err);
+	if (r->rc != 0 || j->lost.domain != ERR_NONE || j->station->closing) {
+		leave(j);
+		return;
+	}
+	forget(&j->csr);
+	forget(&j->leaf);
+	forget(&j->chain);
+	memset(j->spki, 0, sizeof(j->spki));
+	j->attempt = 0;
+	j->claimed = j->over = false;
+	j->outcome = NULL;
+	j->verdict = (struct err){ 0 };
+	j->anew = true;
+	for (j->row = 0; steps[j->row].id != STEP_CLAIM; j->row++)
+		continue;
+	j->tries = 0;
+	j->step_us = 0;
+	j->wait = WAIT_NOTHING;
+	walk(j);
 }
 
 static void submit(struct job *j, void (*done)(struct record *))
@@ -82,6 +117,7 @@ static json_t *last_record(const struct job *j, const struct err *why)
 /* The unit's passage ends here, except for a PASS, which the last row of the table records. */
 static void give_up(struct job *j, const struct err *why)
 {
+	bool anew = j->claimed && j->action == RECOVERY_BEGIN_ANEW && !j->anew;
 	struct err e = { 0 };
 
 	j->verdict = *why;
@@ -91,14 +127,14 @@ static void give_up(struct job *j, const struct err *why)
 	j->outcome = must_park(j, why)             ? "parked"
 		     : why->domain == ERR_OPERATOR ? "refused"
 						   : "failed";
-	job_tell_step(j, "failed", why);
+	job_tell_step(j, anew ? "anew" : "failed", why);
 	record_free(&j->record);
 	j->record = (struct record){ .body = last_record(j, why) };
 	if (j->record.body == NULL) {
 		(void)err_nomem(&e);
 		station_break(j->station, &e);
 	}
-	submit(j, on_over);
+	submit(j, anew ? on_ended : on_over);
 }
 
 /* Asked again later. */

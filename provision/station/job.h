@@ -6,6 +6,7 @@
 #define KILN_JOB_H
 
 #include "gate.h"
+#include "recovery.h"
 #include "slot.h"
 
 enum who { WHO_DEVICE, WHO_CA, WHO_HSM, WHO_STATION, WHO_COUNT };
@@ -54,12 +55,13 @@ struct job {
 	const char *outcome;
 
 	struct identity identity;
-	bool claimed, resumed, rework;
-	enum step_id resumed_after; /* last step done by an earlier passage */
-	bool sealed;                /* an interrupted seal of this job did take effect */
-	bool keygen_is_ours;        /* a keygen of this job was interrupted */
+	bool claimed;
+	bool sealed;                 /* a seal of this job has taken effect */
+	enum recovery_state state;   /* what the claim found in the records */
+	enum recovery_action action; /* and what is done about it */
+	bool anew;                   /* it has begun anew once, in this attachment */
+	json_t *keys;                /* recorded for this unit: SPKI digests */
 	char spki[2 * SHA256_LEN + 1];
-	uint8_t spki_sha256[SHA256_LEN];
 	int64_t ordinal;
 	int64_t attempt;             /* of enrolment, in all passages */
 	unsigned asks;               /* of enrolment that may have issued, in this passage */

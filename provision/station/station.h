@@ -15,6 +15,7 @@
 #include "pool.h"
 #include "profile.h"
 #include "records.h"
+#include "recovery.h"
 #include "secret.h"
 #include "x509.h"
 
@@ -24,9 +25,10 @@ struct slot;
 /*
  * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
  *   arrived  slot                          a device is in the slot
- *   step     slot serial step outcome ("start" "ok" "wait" "retry" "failed") ms who code message
+ *   step     slot serial step outcome ("start" "ok" "wait" "retry" "anew" "failed") ms who code message
  *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
  *            is then parked, and continued when it comes back)
+ *            "anew": the unit lost its key; its job has ended and the next one begins at once
  *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
  *            station_ms domain code message advice       after it the device may be taken out
  *   left     slot
@@ -61,6 +63,7 @@ struct station {
 	struct event *recorded;
 	struct pool *enrollers, *signer;
 	struct door *ca_door, *hsm_door;
+	enum enrol_class enrol_class; /* of the enrollers' backend */
 	struct places *places;
 	struct slot *slots;
 	size_t slot_count;

@@ -2,31 +2,29 @@
 
 #include "step_asks.h"
 
-static bool has_finished(const struct job *j, enum step_id step)
+/* What an earlier passage made durable is not done again; nor is a key made where none can be. */
+static bool skip_done(const struct job *j)
 {
-	return j->resumed && j->resumed_after >= step;
+	enum step_id step = steps[j->row].id;
+
+	return step < recovery_from(j->action) ||
+	       (step == STEP_KEYGEN && !j->station->family->keygen);
 }
 
-static bool skip_keygen(const struct job *j)
+static bool skip_which_key(const struct job *j)
 {
-	return has_finished(j, STEP_KEYGEN) || !j->station->family->keygen ||
-	       (j->identity.key_present && j->station->profile->existing_key == EXISTING_REUSE);
+	return j->action != RECOVERY_ASK_KEY;
 }
 
-static bool skip_enrol(const struct job *j)
+/* The lifecycle answers a seal that was asked for and never heard of. */
+static bool skip_has_sealed(const struct job *j)
 {
-	return has_finished(j, STEP_ENROL);
-}
-
-/* A sealed device takes nothing more; what it stores is read back and proven all the same. */
-static bool skip_install(const struct job *j)
-{
-	return j->sealed;
+	return j->action != RECOVERY_FINISH_SEALED || j->state != RECOVERY_SEALING;
 }
 
 static bool skip_seal(const struct job *j)
 {
-	return !j->station->profile->seal || j->sealed || has_finished(j, STEP_SEAL);
+	return !j->station->profile->seal || j->sealed;
 }
 
 static bool skip_after_seal(const struct job *j)
@@ -35,8 +33,9 @@ static bool skip_after_seal(const struct job *j)
 }
 
 /*
- * A job that is continued identifies and claims again, asks for the CSR again (to see that the key is
- * still there), enrols only if nothing was issued, and installs and proves again: those are harmless.
+ * A job that is continued identifies and claims again, shows its key by a CSR, and goes on where the
+ * recovery table says (recovery.c): it enrols only if nothing was issued, and installs and proves again,
+ * for those are harmless.
  */
 const struct step steps[] = {
 	{ .id = STEP_IDENTIFY,
@@ -45,20 +44,28 @@ const struct step steps[] = {
 	    .ask = ask_identify,
 	    .judge = judge_identity },
 	{ .id = STEP_CLAIM, .who = WHO_STATION, .judge = judge_claim, .recorded = claimed },
+	{ .id = STEP_REQUEST,
+	    .who = WHO_DEVICE,
+	    .tries = 2,
+	    .skip = skip_which_key,
+	    .ask = ask_request,
+	    .judge = judge_which_key },
+	{ .id = STEP_SEAL, .who = WHO_STATION, .skip = skip_has_sealed, .judge = judge_seal },
 	{ .id = STEP_KEYGEN,
 	    .who = WHO_DEVICE,
-	    .skip = skip_keygen,
+	    .skip = skip_done,
 	    .intend = intend_keygen,
 	    .ask = ask_keygen,
 	    .judge = judge_keygen },
 	{ .id = STEP_REQUEST,
 	    .who = WHO_DEVICE,
 	    .tries = 2,
+	    .skip = skip_done,
 	    .ask = ask_request,
 	    .judge = judge_request },
 	{ .id = STEP_ENROL,
 	    .who = WHO_CA,
-	    .skip = skip_enrol,
+	    .skip = skip_done,
 	    .pause = pause_enrol,
 	    .intend = intend_enrol,
 	    .ask = ask_enrol,
@@ -72,7 +79,7 @@ const struct step steps[] = {
 	{ .id = STEP_INSTALL,
 	    .who = WHO_DEVICE,
 	    .tries = 2,
-	    .skip = skip_install,
+	    .skip = skip_done,
 	    .ask = ask_install,
 	    .judge = judge_install },
 	{ .id = STEP_READBACK,

@@ -17,10 +17,13 @@ int64_t pause_enrol(struct job *j, struct err *why);
 int64_t enrol_pause_ms(int64_t retry_at_ms, int64_t now_ms, int64_t max_ms);
 json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e);
 step_intend intend_keygen, intend_enrol, intend_seal, intend_attest;
-step_judge judge_identity, judge_same_unit, judge_claim, judge_keygen, judge_request, judge_enrol;
+step_judge judge_identity, judge_same_unit, judge_claim, judge_which_key, judge_keygen,
+    judge_request, judge_enrol;
 step_judge judge_install, judge_stored, judge_possession, judge_seal, judge_attestation,
     judge_finish;
 int claimed(struct job *j, const struct record *r, struct err *e);
+/* What the recovery table says, now that the device has shown this; its refusals are errors. */
+must_check int step_recover(struct job *j, enum recovery_device device, struct err *e);
 void attest_intended(struct job *j, const struct record *r);
 
 /* The body of a "step" event of this job's present step. */

@@ -165,30 +165,68 @@ static int fetch(struct job *j, const json_t *job, const char *member, struct bu
 	return digest != NULL ? records_blob(j->station->records, digest, ret, e) : 0;
 }
 
-/* An earlier passage's bytes: the identical CSR is sent again, the same certificate is finished. */
+/* What earlier passages made durable: the identical CSR is sent again, the same certificate is finished. */
 static int resume(struct job *j, const json_t *job, struct err *e)
 {
-	const json_t *intents = json_object_get(job, "intents");
-	enum step_id last;
+	const json_t *keys = json_object_get(job, "keys");
 
-	j->resumed = true;
-	j->keygen_is_ours = json_opt_str(intents, "keygen", NULL) != NULL;
 	j->attempt = json_opt_int(job, "attempts", 0);
-	if (strcmp(json_opt_str(intents, "enrol", ""), "pending") == 0)
+	if (j->state == RECOVERY_PENDING)
 		j->retry_at_ms = json_opt_int(job, "retry_at", 0);
-	if (fetch(j, job, "csr", &j->csr, e) != 0 ||
-	    fetch(j, job, "certificate", &j->leaf, e) != 0 ||
-	    fetch(j, job, "chain", &j->chain, e) != 0)
-		return -1;
 	(void)strncpy(j->spki, json_opt_str(job, "spki", ""), sizeof(j->spki) - 1);
-	if (step_parse(json_opt_str(job, "step", "claim"), &last))
-		j->resumed_after = last;
+	json_decref(j->keys);
+	j->keys = json_deep_copy(keys);
+	if (keys != NULL && j->keys == NULL)
+		return err_nomem(e);
+	if (fetch(j, job, "csr", &j->csr, e) != 0 || fetch(j, job, "certificate", &j->leaf, e) != 0)
+		return -1;
+	return fetch(j, job, "chain", &j->chain, e);
+}
+
+int step_recover(struct job *j, enum recovery_device device, struct err *e)
+{
+	const struct recovery_case c = { j->state, device, j->station->profile->existing_key,
+		j->station->enrol_class };
+
+	j->action = recovery_find(&c);
+	switch (j->action) {
+	case RECOVERY_REFUSE_KEY:
+		return err_set(e, ERR_OPERATOR, "key.present",
+		    "the device holds a key that this station did not make; the profile refuses "
+		    "that (key.existing)");
+	case RECOVERY_REFUSE_SEALED:
+		return err_set(e, ERR_DEVICE, "device.sealed",
+		    "the device is sealed, and not by its open job; take it off the line");
+	case RECOVERY_BEGIN_ANEW:
+		return err_set(e, ERR_DEVICE, "key.lost",
+		    "the device no longer holds the key of its open job; what was issued or may "
+		    "have been is listed as an orphan");
+	case RECOVERY_MAKE_KEY:
+	case RECOVERY_REPLACE_KEY:
+	case RECOVERY_USE_KEY:
+	case RECOVERY_ASK_KEY:
+	case RECOVERY_SEND:
+	case RECOVERY_SEND_AGAIN:
+	case RECOVERY_FINISH:
+	case RECOVERY_FINISH_SEALED:
+	case RECOVERY_ACTIONS:
+		break;
+	}
 	return 0;
+}
+
+/* Where the family can not say whether it is sealed, the records do. */
+static enum recovery_device device_of(struct job *j)
+{
+	j->sealed = j->sealed ||
+		    (j->state == RECOVERY_SEALED && j->station->profile->lifecycle_pattern == NULL);
+	if (j->sealed)
+		return RECOVERY_IS_SEALED;
+	return j->identity.key_present ? RECOVERY_A_KEY : RECOVERY_NO_KEY;
 }
 
 int claimed(struct job *j, const struct record *r, struct err *e)
 {
-	const struct profile *p = j->station->profile;
 	const json_t *job = r->job;
 
 	if (job == NULL)
@@ -196,15 +234,10 @@ int claimed(struct job *j, const struct record *r, struct err *e)
 	j->claimed = true;
 	j->number = json_opt_int(job, "job", 0);
 	j->ordinal = json_opt_int(job, "ordinal", 0);
-	j->rework = json_opt_bool(job, "rework", false);
-	if (json_opt_bool(job, "resumed", false) && resume(j, job, e) != 0)
+	j->state = recovery_state_of(job);
+	if (resume(j, job, e) != 0)
 		return -1;
-	if (j->identity.key_present && p->existing_key == EXISTING_REFUSE && !j->keygen_is_ours &&
-	    !j->rework && j->station->family->keygen)
-		return err_set(e, ERR_OPERATOR, "key.present",
-		    "the device holds a key that this station did not make; the profile refuses "
-		    "that (key.existing)");
-	return 0;
+	return step_recover(j, device_of(j), e);
 }
 
 enum verdict judge_finish(struct job *j, const json_t *answer, struct record *r,

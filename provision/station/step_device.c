@@ -26,11 +26,8 @@ json_t *ask_keygen(struct job *j, struct err *e)
 {
 	const struct profile *p = j->station->profile;
 	AUTO(json_t) *r = request("keygen", e);
-	/* The key of our own interrupted keygen was never used: it may go. */
-	bool replace = p->existing_key == EXISTING_REPLACE || j->keygen_is_ours || j->rework;
-
 	if (r == NULL || json_set_str(r, "algorithm", p->key_algorithm, e) != 0 ||
-	    json_set_bool(r, "replace", replace, e) != 0)
+	    json_set_bool(r, "replace", j->action == RECOVERY_REPLACE_KEY, e) != 0)
 		return NULL;
 	return steal(&r);
 }
@@ -55,20 +52,6 @@ json_t *ask_request(struct job *j, struct err *e)
 	return r;
 }
 
-/* A continued job keeps its CSR; the new one only shows that the key is still there. */
-static int compare_key(const struct job *j, const struct csr_facts *facts, struct err *e)
-{
-	char spki[2 * SHA256_LEN + 1];
-
-	hex_encode(facts->spki_sha256, SHA256_LEN, spki);
-	if (strcmp(spki, j->spki) == 0)
-		return 0;
-	return err_set(e, ERR_DEVICE, "key.lost",
-	    "the device no longer holds the key of its open job; what was issued is listed as an "
-	    "orphan, plug "
-	    "it in again to begin anew");
-}
-
 static int record_request(struct job *j, struct buf *csr, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) copy = { 0 };
@@ -81,6 +64,50 @@ static int record_request(struct job *j, struct buf *csr, struct record *r, stru
 	return record_add_blob(r, "csr", &copy, e);
 }
 
+/* The device's CSR, judged; the job takes its key. */
+static int take_csr(struct job *j, const json_t *answer, struct buf *ret, struct csr_facts *facts,
+    struct err *e)
+{
+	if (json_get_bytes(answer, "csr", ret, ERR_DEVICE, e) != 0)
+		return -1;
+	if (ret->len > JOB_CSR_MAX)
+		return err_set(e, ERR_DEVICE, "csr.der", "a CSR of %zu bytes is refused", ret->len);
+	if (judge_csr(j->station->profile, &j->identity, ret, facts, e) != 0)
+		return -1;
+	EVP_PKEY_free(j->key);
+	j->key = steal(&facts->key);
+	return 0;
+}
+
+/* A job that has a CSR is bound to that key; one that has none knows the keys of its unit. */
+static bool is_its_key(const struct job *j, const char *spki)
+{
+	if (j->csr.len > 0)
+		return strcmp(spki, j->spki) == 0;
+	for (size_t i = 0; i < json_array_size(j->keys); i++)
+		if (strcmp(spki, json_string_value(json_array_get(j->keys, i))) == 0)
+			return true;
+	return false;
+}
+
+/* A CSR that is never sent: it only shows which key the device holds. */
+enum verdict judge_which_key(struct job *j, const json_t *answer, struct record *r,
+    int64_t *ret_wait_ms, struct err *e)
+{
+	AUTO_STRUCT(csr_facts) facts = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 };
+	char spki[2 * SHA256_LEN + 1];
+
+	(void)r;
+	(void)ret_wait_ms;
+	if (take_csr(j, answer, &csr, &facts, e) != 0)
+		return VERDICT_FAIL;
+	hex_encode(facts.spki_sha256, SHA256_LEN, spki);
+	return step_recover(j, is_its_key(j, spki) ? RECOVERY_ITS_KEY : RECOVERY_OTHER_KEY, e) == 0
+		   ? VERDICT_DONE
+		   : VERDICT_FAIL;
+}
+
 enum verdict judge_request(struct job *j, const json_t *answer, struct record *r,
     int64_t *ret_wait_ms, struct err *e)
 {
@@ -88,20 +115,9 @@ enum verdict judge_request(struct job *j, const json_t *answer, struct record *r
 	AUTO_STRUCT(buf) csr = { 0 };
 
 	(void)ret_wait_ms;
-	if (json_get_bytes(answer, "csr", &csr, ERR_DEVICE, e) != 0)
+	if (take_csr(j, answer, &csr, &facts, e) != 0)
 		return VERDICT_FAIL;
-	if (csr.len > JOB_CSR_MAX) {
-		(void)err_set(e, ERR_DEVICE, "csr.der", "a CSR of %zu bytes is refused", csr.len);
-		return VERDICT_FAIL;
-	}
-	if (judge_csr(j->station->profile, &j->identity, &csr, &facts, e) != 0)
-		return VERDICT_FAIL;
-	EVP_PKEY_free(j->key);
-	j->key = steal(&facts.key);
-	memcpy(j->spki_sha256, facts.spki_sha256, SHA256_LEN);
-	if (j->resumed && j->csr.len > 0)
-		return compare_key(j, &facts, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
-	hex_encode(j->spki_sha256, SHA256_LEN, j->spki);
+	hex_encode(facts.spki_sha256, SHA256_LEN, j->spki);
 	return record_request(j, &csr, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }
 

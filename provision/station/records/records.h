@@ -182,7 +182,8 @@ void records_stop(struct records *r);
  * present attachment),"ordinal" (n of the order; absent once given back),"reuse" (bool),"intents":
  * {"keygen": state, "enrol": state, "seal": state} (of the last of each; beside the answers' states
  * "open" "continued" "orphaned"),"attempts" (enrol intents so far),"retry_at","error","opened_at",
- * "ended_at"}; members without a value are absent. *ret is owned by the caller.
+ * "ended_at","keys" (SPKI digests recorded for the unit),"earlier_key" (of the newest job of the unit
+ * before this one that intended a keygen: "seen" where a CSR of it is recorded, else "unseen")}; members without a value are absent. *ret is owned by the caller.
  */
 must_check int records_job(struct records *r, int64_t job, json_t **ret, struct err *e);
 /* Newest job of a serial; *ret NULL where there is none. */

@@ -24,6 +24,22 @@ static int add_intents(struct db *db, json_t *job, int64_t number, struct err *e
 	return json_set_int(job, "attempts", attempts, e);
 }
 
+/* The keys that are recorded for its unit. */
+static int add_keys(struct db *db, json_t *job, struct err *e)
+{
+	AUTO(json_t) *rows = NULL;
+	json_t *keys = json_array();
+
+	if (json_set_new(job, "keys", keys, e) != 0 ||
+	    db_rows(db, "SELECT spki FROM device_key WHERE serial = ?1 ORDER BY spki",
+		DB_ARGS(db_text(json_opt_str(job, "serial", NULL))), &rows, e) != 0)
+		return -1;
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (json_array_append(keys, json_object_get(json_array_get(rows, i), "spki")) != 0)
+			return err_nomem(e);
+	return 0;
+}
+
 static int add_error(json_t *job, struct err *e)
 {
 	const json_t *text = json_object_get(job, "error");
@@ -41,7 +57,13 @@ static const char job_query[] =
     "SELECT job.number AS job, job.serial, unit.model, station, slot, profile, firmware,"
     " lifecycle, work_order AS \"order\", ordinal, reuse, job.rework, status, resumed,"
     " opened_at, ended_at, step, csr, spki, certificate, chain, readback, statement, cms, jws,"
-    " retry_at, error FROM job JOIN unit ON unit.serial = job.serial WHERE job.number = ?1";
+    " retry_at, error,"
+    /* The newest job before this one that made a key, or may have. */
+    " (SELECT CASE WHEN earlier.spki IS NULL THEN 'unseen' ELSE 'seen' END FROM job earlier"
+    " WHERE earlier.serial = job.serial AND earlier.number < job.number AND EXISTS"
+    " (SELECT 1 FROM intent WHERE intent.job = earlier.number AND intent.kind = 'keygen')"
+    " ORDER BY earlier.number DESC LIMIT 1) AS earlier_key FROM job JOIN unit ON unit.serial = "
+    "job.serial WHERE job.number = ?1";
 
 int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
 {
@@ -55,7 +77,8 @@ int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
 	if (json_set_bool(job, "reuse", json_opt_int(job, "reuse", 0) != 0, e) != 0 ||
 	    json_set_bool(job, "resumed", json_opt_int(job, "resumed", 0) != 0, e) != 0 ||
 	    json_set_bool(job, "rework", json_object_get(job, "rework") != NULL, e) != 0 ||
-	    add_error(job, e) != 0 || add_intents(db, job, number, e) != 0)
+	    add_error(job, e) != 0 || add_keys(db, job, e) != 0 ||
+	    add_intents(db, job, number, e) != 0)
 		return -1;
 	*ret = steal(&job);
 	return 0;

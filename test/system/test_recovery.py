@@ -1,0 +1,348 @@
+"""A unit that comes back goes on where the records and the device say (I1 I2 I9 I10): its own interrupted
+keygen strands nothing, its certificate is finished and never asked for twice, and a lost key begins anew."""
+
+import glob
+import json
+import os
+import signal
+import time
+import unittest
+
+from station_kit import PASSED, PENDING, UNITS, World, check_promises
+
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
+
+
+def existing(policy, seal=False):
+    def edit(text):
+        text = text.replace("existing: refuse", f"existing: {policy}")
+        return text.replace("seal: false", "seal: true") if seal else text
+    return edit
+
+
+class Fixture(World):
+    """A world whose devices can be opened."""
+
+    def flash_path(self, serial):
+        return self.path("devices", "device", serial, "flash.json")
+
+    def flash(self, serial):
+        try:
+            with open(self.flash_path(serial), encoding="utf-8") as file:
+                return json.load(file)
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {"pairs": [{"private": ""}], "sealed": False}
+
+    def key(self, serial):
+        return self.flash(serial)["pairs"][0]["private"]
+
+    def set_key(self, serial, pair=None):
+        """The device loses its key, or gets another one. It must not be plugged in."""
+        flash = self.flash(serial)
+        flash["pairs"][0] = pair or dict(flash["pairs"][0], private="", asym=0)
+        with open(self.flash_path(serial), "w", encoding="utf-8") as file:
+            json.dump(flash, file)
+
+    def unplug(self, slot=1):
+        self.twins.ask("unplug", slot=slot)
+
+    def plug(self, serial, slot=1):
+        self.twins.ask("plug", slot=slot, serial=serial)
+
+    def kill_at(self, step, outcome="start", row=1, slot=1):
+        """A station that dies where a step begins (its row-th time), and the device is taken out."""
+        batch = self.batch(swap=False)
+        batch.wait_for(lambda e: e["event"] == "step" and e["step"] == step and e["outcome"] == outcome and
+                       [x for x in batch.events if x["event"] == "step" and x["step"] == step and
+                        x["outcome"] == outcome].index(e) + 1 == row)
+        batch.kill()
+        self.unplug(slot)
+
+    def kill_once(self, batch, question):
+        """The station stands still until the device has done it, and dies before it hears of it."""
+        for _ in range(20):
+            batch.process.send_signal(signal.SIGSTOP)
+            end = time.monotonic() + 3
+            while not question() and time.monotonic() < end:
+                time.sleep(0.01)
+            if question():
+                break
+            batch.process.send_signal(signal.SIGCONT)  # it had not asked yet
+            time.sleep(0.05)
+        batch.kill()
+        self.unplug()
+        if not question():
+            raise AssertionError("it never came to that")
+
+    def again(self, serial, slot=1, **options):
+        """The unit in a new station; the exit code and its units."""
+        self.plug(serial, slot)
+        code, batch = self.run("--count", 1, swap=False, **options)
+        self.unplug(slot)
+        return code, batch
+
+    def jobs(self, serial):
+        """The ends of the unit's jobs: outcome, or the code of what ended it."""
+        return [e["error"]["code"] if "error" in e else e["outcome"]
+                for e in self.log(serial) if e["event"] == "end"]
+
+
+class Keygen(unittest.TestCase):
+    def test_I10_killed_before_the_device_made_its_key(self):
+        for policy in ("refuse", "reuse", "replace"):
+            with Fixture(devices=1, slots=1, keygen_ms=3000, edit_profile=existing(policy)) as world:
+                serial = world.serials()[0]
+                world.kill_at("keygen")
+                self.assertEqual(world.key(serial), "")
+                code, batch = world.again(serial)
+                self.assertEqual(code, PASSED, (policy, batch.units))
+                self.assertEqual(world.jobs(serial), ["passed"])
+                check_promises(self, world)
+
+    def test_I10_killed_after_the_device_made_its_key_and_before_that_was_recorded(self):
+        for policy in ("refuse", "reuse", "replace"):
+            with Fixture(devices=1, slots=1, keygen_ms=600, edit_profile=existing(policy)) as world:
+                serial = world.serials()[0]
+                batch = world.batch(swap=False)
+                batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+                world.kill_once(batch, lambda: world.key(serial))
+                self.assertFalse([e for e in world.log() if e["event"] == "step" and e["step"] == "keygen"])
+                made = world.key(serial)
+                code, batch = world.again(serial)
+                self.assertEqual(code, PASSED, (policy, batch.units))
+                self.assertEqual(made == world.key(serial), policy == "reuse")
+                self.assertEqual(world.jobs(serial), ["passed"])
+                check_promises(self, world)
+
+    def test_I2_a_key_whose_csr_is_recorded_is_never_made_again(self):
+        for step in ("enrol", "install"):
+            with Fixture(devices=1, slots=1, edit_profile=existing("replace")) as world:
+                serial = world.serials()[0]
+                world.kill_at(step)
+                made = world.key(serial)
+                code, batch = world.again(serial)
+                self.assertEqual(code, PASSED, batch.units)
+                self.assertEqual(made, world.key(serial))
+                self.assertEqual(len({p["csr_sha256"] for p in world.posts()}), 1)
+                self.assertEqual(len([e for e in world.log() if e["event"] == "intent" and e["kind"] == "keygen"]), 1)
+                check_promises(self, world)
+
+
+class Failed(unittest.TestCase):
+    def test_a_unit_whose_job_failed_is_made_again_with_a_new_key(self):
+        """Under refuse too: the key that the device holds is our own, of a job that has ended."""
+        with Fixture(devices=1, slots=1) as world:
+            serial = world.serials()[0]
+            good = world.text
+            world.text = good.replace("accept_test_ca: true", "accept_test_ca: false")
+            world.set_label(None)
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual((code, batch.units[0]["code"]), (UNITS, "cert.test-ca"))
+            world.unplug()
+            made = world.key(serial)
+            world.text = good
+            world.set_label(None)
+            code, batch = world.again(serial)
+            self.assertEqual(code, PASSED, batch.units)
+            self.assertNotEqual(made, world.key(serial))
+            self.assertEqual(world.jobs(serial), ["cert.test-ca", "passed"])
+            self.assertEqual(len(world.orphans()), 1)
+            check_promises(self, world)
+
+    def test_a_unit_whose_request_was_refused_is_made_again(self):
+        """Its key was never seen: it can only be the one that we made."""
+        with Fixture(devices=1, slots=1, faults=["bad-csr-signature"]) as world:
+            serial = world.serials()[0]
+            world.unplug()
+            first = world.again(serial)
+            made = world.key(serial)
+            second = world.again(serial)
+            for code, batch in (first, second):
+                self.assertEqual((code, batch.units[0]["outcome"]), (UNITS, "failed"), batch.units)
+                self.assertNotEqual(batch.units[0]["code"], "key.present")
+            self.assertNotEqual(made, world.key(serial))
+            check_promises(self, world)
+
+
+class LostKey(unittest.TestCase):
+    def lose(self, world, step, foreign=False, number=0):
+        """A unit is killed at a step and loses its key, or has that of the world's last unit."""
+        serial, donor = world.serials()[number], world.serials()[-1]
+        if number:
+            world.plug(serial)
+        world.kill_at(step)
+        pair = None
+        if foreign:
+            code, batch = world.again(donor)
+            self.assertEqual(code, PASSED, batch.units)
+            pair = world.flash(donor)["pairs"][0]
+        world.set_key(serial, pair)
+        return serial
+
+    def check_anew(self, world, serial, issued):
+        code, batch = world.again(serial)
+        self.assertEqual(code, PASSED, batch.units)
+        self.assertEqual([u["outcome"] for u in batch.units], ["passed"])
+        anew = [e for e in batch.events if e["event"] == "step" and e["outcome"] == "anew"]
+        self.assertEqual([e["code"] for e in anew], ["key.lost"])
+        self.assertEqual(world.jobs(serial), ["key.lost", "passed"])
+        self.assertEqual(len([o for o in world.orphans() if o["serial"] == serial]), issued)
+        check_promises(self, world)
+
+    def test_I2_I9_erased_before_and_after_the_certificate_came(self):
+        for policy, steps in (("refuse", ["enrol", "install", "prove"]), ("reuse", ["install"])):
+            with Fixture(devices=len(steps), slots=1, edit_profile=existing(policy)) as world:
+                for number, step in enumerate(steps):
+                    serial = self.lose(world, step, number=number)
+                    # Killed around the intent: where it is durable, there may be a certificate.
+                    self.check_anew(world, serial, len([e for e in world.log(serial) if e["event"] == "intent" and
+                                                        e["kind"] == "enrol"]))
+
+    def test_another_key_begins_anew_where_the_profile_replaces(self):
+        with Fixture(devices=2, slots=1, edit_profile=existing("replace")) as world:
+            serial = self.lose(world, "install", foreign=True)
+            other = world.key(serial)
+            self.check_anew(world, serial, 1)
+            self.assertNotEqual(world.key(serial), other)
+
+    def test_another_key_is_refused_where_the_profile_refuses(self):
+        with Fixture(devices=2, slots=1) as world:
+            serial = self.lose(world, "install", foreign=True)
+            other = world.key(serial)
+            for jobs in (["key.lost", "key.present"], ["key.lost", "key.present", "key.present"]):
+                code, batch = world.again(serial)
+                self.assertEqual((code, batch.units[0]["outcome"], batch.units[0]["code"]),
+                                 (UNITS, "refused", "key.present"))
+                self.assertEqual(world.jobs(serial), jobs)
+                self.assertEqual(world.key(serial), other)
+            self.assertEqual(len(world.orphans()), 1)
+            check_promises(self, world)
+
+    def test_I9_a_key_of_another_unit_is_never_certified(self):
+        with Fixture(devices=2, slots=1, edit_profile=existing("reuse")) as world:
+            serial = self.lose(world, "install", foreign=True)
+            code, batch = world.again(serial)
+            self.assertEqual((code, batch.units[0]["code"]), (UNITS, "key.duplicate"), batch.units)
+            self.assertEqual(world.jobs(serial), ["key.lost", "key.duplicate"])
+            self.assertEqual(len([p for p in world.posts() if p.get("certificate_sha256")]), 2)
+            check_promises(self, world)
+
+    def test_I6_an_order_that_has_no_place_for_a_second_certificate_says_so(self):
+        with Fixture(devices=2, slots=1, order=("WO-1", 1)) as world:
+            serial = self.lose(world, "install")
+            code, batch = world.again(serial)
+            unit = batch.units[0]
+            self.assertEqual((code, unit["outcome"], unit["code"]), (UNITS, "refused", "claim.quota"))
+            self.assertIn("WO-1", unit["message"])
+            self.assertEqual(len(world.orphans()), 1)
+            check_promises(self, world)
+
+    def test_I2_what_may_have_been_issued_is_listed_when_the_key_is_lost(self):
+        with Fixture(devices=1, slots=1, label="drop-after-issue") as world:
+            serial = world.serials()[0]
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual(code, PENDING, batch.units)
+            world.unplug()
+            world.set_key(serial)
+            world.set_label(None)
+            code, batch = world.again(serial)
+            self.assertEqual(code, PASSED, batch.units)
+            orphans = world.orphans()
+            self.assertEqual(len(orphans), len([p for p in world.posts() if p.get("certificate_sha256")]) - 1)
+            self.assertEqual(len({p["csr_sha256"] for p in world.posts()}), 2)
+            check_promises(self, world)
+
+
+class Sealed(unittest.TestCase):
+    def test_I10_killed_around_the_seal(self):
+        with Fixture(devices=3, slots=1, edit_profile=existing("refuse", seal=True)) as world:
+            before, between, after = world.serials()
+            world.kill_at("attest")
+            self.finish(world, before)
+            world.plug(between)
+            batch = world.batch(swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "seal")
+            world.kill_once(batch, lambda: world.flash(between)["sealed"])
+            self.finish(world, between)
+            world.plug(after)
+            world.kill_at("seal", "ok")
+            self.finish(world, after)
+            self.assertEqual(world.orphans(), [])
+
+    def finish(self, world, serial):
+        self.assertTrue(world.flash(serial)["sealed"])
+        code, batch = world.again(serial)
+        self.assertEqual(code, PASSED, batch.units)
+        self.assertEqual(world.jobs(serial), ["passed"])
+        check_promises(self, world)
+
+
+class Anywhere(unittest.TestCase):
+    @unittest.skipUnless(FAKETIME, "libfaketime is not installed")
+    @unittest.skipIf(os.environ.get("KILN_SANITIZE"), "libfaketime and the sanitizers' runtime exclude each other")
+    def test_I1_another_slot_another_start_and_days_later(self):
+        with Fixture(devices=2, slots=2, hours=24 * 30) as world:
+            serial = world.serials()[0]
+            world.unplug(2)
+            world.kill_at("install")
+            environment = dict(world.environment)
+            world.environment.update(LD_PRELOAD=FAKETIME, FAKETIME="+6d", FAKETIME_DONT_FAKE_MONOTONIC="1")
+            code, batch = world.again(serial, slot=2)
+            world.environment = environment
+            self.assertEqual(code, PASSED, (batch.units, batch.stderr))
+            self.assertEqual(batch.units[0]["slot"], "2")
+            claims = [e for e in world.log(serial) if e["event"] == "claim"]
+            self.assertEqual([c["slot"] for c in claims], ["1", "2"])
+            self.assertGreater(claims[1]["at"][:10], claims[0]["at"][:10])
+            self.assertEqual(len([p for p in world.posts() if p.get("certificate_sha256")]), 1)
+            self.assertEqual(world.orphans(), [])
+            check_promises(self, world)
+
+    def test_two_slots_one_serial_one_wins(self):
+        with Fixture(devices=2, slots=2, faults=["duplicate-serial"], keygen_ms=1500) as world:
+            batch = world.batch(swap=False)
+            lost = batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] != "passed")
+            won = batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
+            batch.process.send_signal(signal.SIGINT)
+            self.assertEqual(batch.wait(), UNITS, batch.units)
+            self.assertEqual((lost["outcome"], lost["code"]), ("refused", "claim.two-slots"))
+            self.assertEqual(lost["serial"], won["serial"])
+            self.assertEqual(len([e for e in world.log() if e["event"] == "claim"]), 1)
+            check_promises(self, world)
+
+    def test_I9_one_key_under_two_serials_one_wins(self):
+        with Fixture(devices=2, slots=1, edit_profile=existing("reuse")) as world:
+            first, second = world.serials()
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual(code, PASSED, batch.units)
+            world.unplug()
+            os.makedirs(os.path.dirname(world.flash_path(second)), exist_ok=True)
+            with open(world.flash_path(first), encoding="utf-8") as source:
+                with open(world.flash_path(second), "w", encoding="utf-8") as copy:
+                    copy.write(source.read())
+            code, batch = world.again(second)
+            self.assertEqual((code, batch.units[0]["outcome"], batch.units[0]["code"]),
+                             (UNITS, "failed", "key.duplicate"), batch.units)
+            self.assertEqual(len([p for p in world.posts() if p.get("certificate_sha256")]), 1)
+            self.assertEqual(check_promises(self, world)["counts"]["passed"], 1)
+
+    def test_a_job_open_at_another_station_is_busy_and_its_own_finishes_it(self):
+        with Fixture(devices=1, slots=1) as world:
+            serial = world.serials()[0]
+            world.kill_at("install")
+            here = world.text
+            world.text = here.replace("id: line-1", "id: line-2")
+            world.set_label(None)
+            code, batch = world.again(serial)
+            unit = batch.units[0]
+            self.assertEqual((code, unit["outcome"], unit["code"]), (UNITS, "refused", "claim.busy"))
+            self.assertIn("line-1", unit["message"])
+            world.text = here
+            world.set_label(None)
+            code, batch = world.again(serial)
+            self.assertEqual(code, PASSED, batch.units)
+            check_promises(self, world)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

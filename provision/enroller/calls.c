@@ -129,7 +129,6 @@ static int run_open(void *context, const json_t *request, json_t *ok, struct err
 	json_t *client = json_object_get(request, "client");
 	bool has_credential = json_object_get(request, "credential") != NULL;
 
-	(void)ok; /* says nothing more than that it worked */
 	if (s->est != NULL)
 		return err_set(e, ERR_CONFIG, "est.open", "the CA link is open already");
 	if ((client != NULL) == has_credential)
@@ -141,7 +140,9 @@ static int run_open(void *context, const json_t *request, json_t *ok, struct err
 	if (has_credential && /* wipes the request's own copy of the secret, and only that */
 	    read_credential((json_t *)(uintptr_t)request, &authorization, e) != 0)
 		return -1;
-	if (open_est(&fresh, request, chain, has_credential ? &authorization : NULL, e) != 0)
+	if (open_est(&fresh, request, chain, has_credential ? &authorization : NULL, e) != 0 ||
+	    json_set_str(ok, "backend", est_backend.name, e) != 0 ||
+	    json_set_str(ok, "class", est_backend.class, e) != 0)
 		return -1;
 	*s = fresh;
 	fresh = (struct enroller){ 0 };

@@ -23,7 +23,7 @@ OWNED_STRUCT(enroller, enroller_close)
  * "open", once: {"url", "anchors": PEM, "retry_min_s", "retry_max_s", "retry_default_s", and one of
  *   "client": {"module", "token", "key", "pin": secret, "guard", "certificate": PEM, leaf and chain}
  *   "credential": secret, with "credential_kind": "basic" (user:password) or "header" (the whole
- *   value of Authorization)} -> {}
+ *   value of Authorization)} -> {"backend", "class": see backend.h}
  *
  * "enrol": {"csr": base64, "deadline", "issuers": [base64], which may be absent}
  *   -> enrol_answer_to_json

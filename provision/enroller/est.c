@@ -7,6 +7,8 @@
 #include "clock.h"
 #include "judge.h"
 
+const struct backend est_backend = { .name = "est", .class = "post" };
+
 enum { COLUMNS = 64, CSR_MAX = 64 * 1024 };
 
 struct est {

@@ -6,10 +6,14 @@
 #define KILN_EST_H
 
 #include "answer.h"
+#include "backend.h"
 #include "http.h"
 #include "retry_after.h"
 
 struct est;
+
+/* EST has no request to ask again for what was issued (RFC 7030 4.2): class "post". */
+extern const struct backend est_backend;
 
 /* As http_open; limits are checked: 0 <= min <= fallback <= max, else CONFIG "est.retry". */
 must_check int est_open(struct est **ret, const struct http_config *config,

@@ -159,11 +159,11 @@ static int put_question(struct child *c, json_t *request, int64_t ms, struct err
 	return await(c, ms + ANSWER_GRACE_MS, e);
 }
 
-static void become_ready(struct child *c, const json_t *answer)
+static int become_ready(struct child *c, const json_t *answer, struct err *e)
 {
 	c->state = CHILD_READY;
 	(void)event_del(c->timer); /* nothing is awaited */
-	c->events.ready(c->events.context, answer);
+	return c->events.ready(c->events.context, answer, e);
 }
 
 static int on_greeting(struct child *c, const json_t *line, struct err *e)
@@ -176,10 +176,8 @@ static int on_greeting(struct child *c, const json_t *line, struct err *e)
 		return err_set(e, ERR_CONFIG, "child.build",
 		    "%s is of another build: kiln was upgraded under a running station; restart it",
 		    c->program);
-	if (open == NULL) {
-		become_ready(c, line);
-		return 0;
-	}
+	if (open == NULL)
+		return become_ready(c, line, e);
 	c->state = CHILD_OPENING;
 	return put_question(c, open, c->open_ms, e);
 }
@@ -194,10 +192,8 @@ static int on_answer(struct child *c, const json_t *line, struct err *e)
 		    c->program);
 	if (!json_is_object(ok))
 		(void)json_to_err(json_object_get(line, "err"), &said);
-	if (c->state == CHILD_OPENING && json_is_object(ok)) {
-		become_ready(c, ok);
-		return 0;
-	}
+	if (c->state == CHILD_OPENING && json_is_object(ok))
+		return become_ready(c, ok, e);
 	if (c->state == CHILD_OPENING) {
 		*e = said;
 		return -1;

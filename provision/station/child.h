@@ -16,8 +16,9 @@ struct child;
 typedef void child_answer(void *context, const json_t *answer, const struct err *e);
 
 struct child_events {
-	/* The child greeted, and answered the open request where there was one. */
-	void (*ready)(void *context, const json_t *answer);
+	/* The child greeted, and answered the open request where there was one. -1 with e: it is of no
+	 * use, and is ended for that. */
+	int (*ready)(void *context, const json_t *answer, struct err *e);
 	/* It is gone (killed, crashed, refused to open); why says so. The child is freed right after
 	 * this returns; an outstanding question has been answered before. */
 	void (*ended)(void *context, const struct err *why);

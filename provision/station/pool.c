@@ -180,15 +180,18 @@ static void start_next(struct pool *p)
 		start_member(&p->members[p->started++]);
 }
 
-static void on_ready(void *context, const json_t *answer)
+static int on_ready(void *context, const json_t *answer, struct err *e)
 {
 	struct member *m = context;
+	const struct pool_config *config = &m->pool->config;
 
-	(void)answer;
+	if (config->opened != NULL && config->opened(config->context, answer, e) != 0)
+		return -1;
 	m->ready = true;
 	start_next(m->pool);
 	dispatch(m->pool);
-	m->pool->config.ready(m->pool->config.context);
+	config->ready(config->context);
+	return 0;
 }
 
 /* A person must act (wrong PIN, another build): trying again can only do harm. A token that is not

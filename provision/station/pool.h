@@ -19,6 +19,9 @@ struct pool_config {
 	int open_ms; /* how long the open request may take */
 	/* Makes the request that opens a child; called at every start. */
 	json_t *(*make_open)(void *context, struct err *e);
+	/* Judges what a child says when it has opened; -1 with e: no child of this kind is of use. May
+	 * be NULL. */
+	int (*opened)(void *context, const json_t *answer, struct err *e);
 	/* A child's end, for the events; the pool goes on by itself. When starts have failed again and
 	 * again it is no longer told until one works. */
 	void (*ended)(void *context, const char *program, const struct err *why);

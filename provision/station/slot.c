@@ -80,24 +80,26 @@ static void fail_without_job(struct slot *slot, const struct err *why)
 	refuse(slot->station, slot->config->name, why);
 }
 
-static void on_ready(void *context, const json_t *answer)
+static int on_ready(void *context, const json_t *answer, struct err *e)
 {
 	struct slot *slot = context;
-	struct err e = { 0 };
+	struct err why = { 0 };
 
 	(void)answer;
+	(void)e;
 	/* Not pending is fine. A restart that was still to come would end this very process. */
 	(void)event_del(slot->again);
 	(void)event_del(slot->patience);
 	if (slot->job == NULL && slot->station->draining) {
 		settle(slot);
-		return;
+		return 0;
 	}
 	slot->state = SLOT_WORKING;
 	if (slot->job != NULL)
 		job_slot_back(slot->job);
-	else if (job_start(&slot->job, slot, &e) != 0)
-		fail_without_job(slot, &e);
+	else if (job_start(&slot->job, slot, &why) != 0)
+		fail_without_job(slot, &why);
+	return 0;
 }
 
 static void on_ended(void *context, const struct err *why)

@@ -186,11 +186,31 @@ static void on_ca_checked(void *context, const json_t *answer, const struct err 
 	s->hooks.ready(s->hooks.context, answer != NULL ? NULL : e);
 }
 
+/* What can be done about a lost answer is the backend's to say; without rows for it nothing is sent. */
+static int on_enroller_opened(void *context, const json_t *answer, struct err *e)
+{
+	const char *class = json_opt_str(answer, "class", "");
+	struct station *s = context;
+
+	if (enrol_class_parse(class, &s->enrol_class))
+		return 0;
+	return err_set(e, ERR_CONFIG, "ca.class",
+	    "the enroller's backend \"%.40s\" is of class \"%.40s\", which this station does not "
+	    "know: install all programs from one build",
+	    json_opt_str(answer, "backend", ""), class);
+}
+
 static int start_enrollers(struct station *s, struct err *e)
 {
-	const struct pool_config enrollers = { "kiln-enroller", ERR_CA,
-		(size_t)s->config->ca_processes, ENROLLER_OPEN_MS, make_enroller_open,
-		on_child_ended, on_enroller_ready, s };
+	const struct pool_config enrollers = { .program = "kiln-enroller",
+		.domain = ERR_CA,
+		.children = (size_t)s->config->ca_processes,
+		.open_ms = ENROLLER_OPEN_MS,
+		.make_open = make_enroller_open,
+		.opened = on_enroller_opened,
+		.ended = on_child_ended,
+		.ready = on_enroller_ready,
+		.context = s };
 
 	if (pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
 		return -1;
@@ -213,8 +233,14 @@ static void on_signer_checked(void *context, const json_t *answer, const struct 
 
 static int start_children(struct station *s, struct err *e)
 {
-	const struct pool_config signer = { "kiln-signer", ERR_HSM, SIGNERS, SIGNER_OPEN_MS,
-		make_signer_open, on_child_ended, on_signer_ready, s };
+	const struct pool_config signer = { .program = "kiln-signer",
+		.domain = ERR_HSM,
+		.children = SIGNERS,
+		.open_ms = SIGNER_OPEN_MS,
+		.make_open = make_signer_open,
+		.ended = on_child_ended,
+		.ready = on_signer_ready,
+		.context = s };
 
 	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;

@@ -70,6 +70,19 @@ static void refuses_bad_openings(void **state)
 	    "json");
 }
 
+static void says_what_can_be_done_about_a_lost_answer(void **state)
+{
+	AUTO_STRUCT(enroller) s = { 0 };
+	AUTO(json_t) *request = open_request();
+	AUTO(json_t) *ok = json_object();
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(call(&s, "open", request, ok, &e), &e);
+	assert_string_equal(json_opt_str(ok, "backend", ""), "est");
+	assert_string_equal(json_opt_str(ok, "class", ""), "post");
+}
+
 static void wipes_the_credential(void **state)
 {
 	AUTO_STRUCT(enroller) s = { 0 };
@@ -132,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_bad_openings),
+		cmocka_unit_test(says_what_can_be_done_about_a_lost_answer),
 		cmocka_unit_test(wipes_the_credential),
 		cmocka_unit_test(refuses_use_before_open),
 		cmocka_unit_test(refuses_bad_enrolments),

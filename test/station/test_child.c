@@ -22,6 +22,7 @@ struct witness {
 	struct child *child;
 	pid_t pid; /* as the child says */
 	int ready, answered, ended;
+	bool unwanted;        /* what it says when it is ready is refused */
 	bool in_time;         /* the answer came before the end */
 	struct err said, why; /* of the answer, of the end */
 	const int *wanted;    /* one of the counters: the loop runs until it moves */
@@ -35,12 +36,13 @@ static void tell(struct witness *w, int *counter)
 		(void)event_base_loopbreak(w->loop);
 }
 
-static void on_ready(void *context, const json_t *answer)
+static int on_ready(void *context, const json_t *answer, struct err *e)
 {
 	struct witness *w = context;
 
 	w->pid = (pid_t)json_opt_int(answer, "pid", 0);
 	tell(w, &w->ready);
+	return w->unwanted ? err_set(e, ERR_CONFIG, "test.unwanted", "of no use") : 0;
 }
 
 static void on_ended(void *context, const struct err *why)
@@ -153,6 +155,19 @@ static void test_it_greets_opens_and_answers(void **state)
 	await(w, &w->answered);
 	settle(w);
 	assert_int_equal(w->ended, 0);
+}
+
+static void test_one_whose_opening_is_refused_is_ended_for_that(void **state)
+{
+	struct witness *w = *state;
+
+	w->unwanted = true;
+	start_for(w, "honest", OPEN_MS);
+	await(w, &w->ended);
+	settle(w);
+	assert_int_equal(w->ready, 1);
+	assert_string_equal(w->why.code, "test.unwanted");
+	assert_gone(w);
 }
 
 static void test_an_answer_in_pieces_is_one_answer(void **state)
@@ -499,6 +514,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		child_test(test_it_greets_opens_and_answers),
+		child_test(test_one_whose_opening_is_refused_is_ended_for_that),
 		child_test(test_an_answer_in_pieces_is_one_answer),
 		child_test(test_a_refusal_is_an_answer_and_not_the_end),
 		child_test(test_one_that_does_not_begin_well_ends),

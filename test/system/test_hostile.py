@@ -10,7 +10,7 @@ import time
 import unittest
 
 import station_kit
-from station_kit import PASSED, PENDING, UNITS, World, check_promises, kiln
+from station_kit import INPUT, PASSED, PENDING, UNITS, World, check_promises, kiln
 
 REAL = station_kit.BIN
 STAND_IN = '''#!/usr/bin/env python3
@@ -152,6 +152,15 @@ class Slot(unittest.TestCase):
 
 
 class Enroller(unittest.TestCase):
+    def test_a_backend_of_an_unknown_class_is_refused_before_a_unit_is_begun(self):
+        for answer, said in (('dict(ok["ok"], **{"class": "query"})', '"query"'), ("{}", 'class ""')):
+            body = f'if request["do"] == "open":\n    ok = forward(request)\n    answer = {{"ok": {answer}}}'
+            with Folder(enroller=body), World(devices=1, slots=1) as world:
+                code, batch = world.run("--count", 1, swap=False)
+                self.assertEqual(code, INPUT, batch.stderr)
+                self.assertIn(said, batch.stderr)
+                self.assertFalse([e for e in world.log() if e["event"] == "claim"])
+
     def test_a_certificate_with_an_endless_number_is_listed_and_the_station_goes_on(self):
         body = ('if request["do"] == "enrol" and first("once"):\n'
                 '    answer = forward(request)\n'

@@ -7,6 +7,7 @@ void enrol_answer_free(struct enrol_answer *a)
 {
 	X509_free(a->leaf);
 	x509_stack_free(a->others);
+	x509_stack_free(a->unusable);
 	*a = (struct enrol_answer){ 0 };
 }
 
@@ -48,16 +49,25 @@ int enrol_append_der(const X509 *cert, json_t *list, struct err *e)
 	return 0;
 }
 
-static int set_others(const struct enrol_answer *a, json_t *object, struct err *e)
+static int set_list(const X509_STACK *certs, const char *key, json_t *object, struct err *e)
 {
 	json_t *list = json_array();
 
-	if (json_set_new(object, "others", list, e) != 0)
+	if (json_set_new(object, key, list, e) != 0)
 		return -1;
-	for (int i = 0; i < sk_X509_num(a->others); i++)
-		if (enrol_append_der(sk_X509_value(a->others, i), list, e) != 0)
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (enrol_append_der(sk_X509_value(certs, i), list, e) != 0)
 			return -1;
 	return 0;
+}
+
+static int set_unusable(const struct enrol_answer *a, json_t *object, struct err *e)
+{
+	if (a->unusable == NULL)
+		return 0;
+	if (set_list(a->unusable, "unusable", object, e) != 0)
+		return -1;
+	return json_set_int(object, "unusable_left_out", (int64_t)a->unusable_left_out, e);
 }
 
 int enrol_answer_to_json(const struct enrol_answer *a, json_t *object, struct err *e)
@@ -72,5 +82,7 @@ int enrol_answer_to_json(const struct enrol_answer *a, json_t *object, struct er
 	    json_set_int(object, "posts", a->posts, e) != 0 ||
 	    json_set_new(object, "warnings", warning_names(a->warnings), e) != 0)
 		return -1;
-	return set_leaf(a, object, e) == 0 ? set_others(a, object, e) : -1;
+	if (set_leaf(a, object, e) != 0 || set_list(a->others, "others", object, e) != 0)
+		return -1;
+	return set_unusable(a, object, e);
 }

@@ -27,7 +27,10 @@ struct enrol_answer {
 	bool possibly_issued;  /* the CA may hold a certificate that must be delivered or listed */
 	X509 *leaf;            /* issued: the one with the request's key */
 	X509_STACK *others; /* issued: the CA certificates that came along, helpers without trust */
-	unsigned warnings;  /* enum est_warning */
+	X509_STACK
+	    *unusable; /* unknown: the end entities of a whole 200 that is of no use, or NULL */
+	size_t unusable_left_out; /* and how many more there were */
+	unsigned warnings;        /* enum est_warning */
 	int64_t service_ms;
 	int posts;
 	struct err why; /* code and message for the operator; always set, also when issued */
@@ -42,7 +45,8 @@ const char *enrol_outcome_name(enum enrol_outcome outcome);
 must_check int enrol_append_der(const X509 *cert, json_t *list, struct err *e);
 
 /* {"outcome","status","code","message","retry_after_s","leaf","others","warnings","service_ms",
- * "posts","possibly_issued"} into object; leaf is left out where there is none. */
+ * "posts","possibly_issued","unusable","unusable_left_out"} into object; leaf is left out where there is
+ * none, and so are the last two. */
 must_check int enrol_answer_to_json(const struct enrol_answer *a, json_t *object, struct err *e);
 
 #endif

@@ -97,7 +97,21 @@ static void judge_media_type(const struct http_answer *http, unsigned *warnings)
 	*warnings |= WARN_CONTENT_TYPE;
 }
 
-/* A 200 that can not be used is unknown, not rejected: the CA has probably issued. */
+/* A 200 that can not be used is unknown, not rejected: the CA has probably issued. certs: NULL where
+ * there is nothing to read in it. */
+static int judge_unusable(const X509_STACK *certs, const struct judge_terms *terms,
+    struct enrol_answer *ret, struct err *e)
+{
+	if (err_is(&ret->why, "nomem")) {
+		*e = ret->why;
+		return -1;
+	}
+	ret->outcome = ENROL_UNKNOWN;
+	if (certs == NULL)
+		return 0;
+	return leaf_keep(certs, terms->key, &ret->unusable, &ret->unusable_left_out, e);
+}
+
 static int judge_issued(const struct http_answer *http, const struct judge_terms *terms,
     struct enrol_answer *ret, struct err *e)
 {
@@ -106,13 +120,8 @@ static int judge_issued(const struct http_answer *http, const struct judge_terms
 
 	ret->possibly_issued = true;
 	if (container_certificates(&http->body, &certs, &warnings, &ret->why) != 0 ||
-	    leaf_select(certs, terms->key, &ret->leaf, &ret->others, &warnings, &ret->why) != 0) {
-		ret->outcome = ENROL_UNKNOWN;
-		if (!err_is(&ret->why, "nomem"))
-			return 0;
-		*e = ret->why;
-		return -1;
-	}
+	    leaf_select(certs, terms->key, &ret->leaf, &ret->others, &warnings, &ret->why) != 0)
+		return judge_unusable(certs, terms, ret, e);
 	judge_media_type(http, &warnings);
 	if (terms->issuers != NULL &&
 	    !leaf_has_only_ancestors(ret->leaf, ret->others, terms->issuers))

@@ -69,6 +69,56 @@ int leaf_select(const X509_STACK *certs, const EVP_PKEY *key, X509 **ret, X509_S
 	return 0;
 }
 
+static bool is_listed(const X509_STACK *list, const X509 *cert)
+{
+	for (int i = 0; i < sk_X509_num(list); i++)
+		if (X509_cmp(sk_X509_value(list, i), cert) == 0)
+			return true;
+	return false;
+}
+
+struct kept {
+	X509_STACK *list; /* borrowed */
+	size_t bytes, left_out;
+};
+
+static int keep(struct kept *k, X509 *cert, struct err *e)
+{
+	int len = i2d_X509(cert, NULL);
+
+	if (is_listed(k->list, cert))
+		return 0;
+	if (len <= 0 || sk_X509_num(k->list) == LEAF_KEPT_MAX ||
+	    (size_t)len > LEAF_KEPT_BYTES - k->bytes) {
+		k->left_out++;
+		return 0;
+	}
+	k->bytes += (size_t)len;
+	return push_copy(k->list, cert, e);
+}
+
+int leaf_keep(const X509_STACK *certs, const EVP_PKEY *key, X509_STACK **ret, size_t *ret_left_out,
+    struct err *e)
+{
+	AUTO(X509_STACK) *list = sk_X509_new_null();
+	struct kept k = { .list = list };
+
+	if (list == NULL)
+		return err_nomem(e);
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (has_key(sk_X509_value(certs, i), key) &&
+		    keep(&k, sk_X509_value(certs, i), e) != 0)
+			return -1;
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (!has_key(sk_X509_value(certs, i), key) &&
+		    X509_check_ca(sk_X509_value(certs, i)) == 0 &&
+		    keep(&k, sk_X509_value(certs, i), e) != 0)
+			return -1;
+	*ret = steal(&list);
+	*ret_left_out = k.left_out;
+	return 0;
+}
+
 static bool has_issued(X509 *issuer, X509 *subject)
 {
 	EVP_PKEY *key = X509_get0_pubkey(issuer);

@@ -27,6 +27,7 @@ static void job_free(struct job *j)
 	proof_free(&j->proof);
 	json_decref(j->statement);
 	json_decref(j->keys);
+	json_decref(j->found);
 	EVP_PKEY_free(j->key);
 	free(j);
 }

@@ -120,6 +120,11 @@ void station_note(struct station *s, json_t *body)
 		return;
 	}
 	r->body = body;
+	station_record(s, r);
+}
+
+void station_record(struct station *s, struct record *r)
+{
 	r->done = on_noted;
 	r->context = s;
 	records_submit(s->records, r);

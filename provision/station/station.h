@@ -105,6 +105,8 @@ void station_job_over(struct station *s, struct job *j);
 void station_note(struct station *s, json_t *body);
 /* True where a job of this serial ends soon: its device was taken out. */
 bool station_is_leaving(const struct station *s, const struct job *asking, const char *serial);
+/* The same for a record that is filled and allocated, which is taken over. */
+void station_record(struct station *s, struct record *r);
 /* True where another slot has this serial in work. */
 bool station_has_serial(const struct station *s, const struct job *asking, const char *serial);
 

@@ -1,6 +1,7 @@
 /* CSR to certificate. The intent is durable before the CSR leaves; the answer is judged before use. */
 #include "step_asks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -9,7 +10,7 @@
 /* In one passage: each may make a certificate that nobody gets. */
 enum { UNKNOWN_ASKS_MAX = 3, PENDING_ASKS_MIN = 3 };
 /* What the records keep of a CA's texts. */
-enum { CA_TEXT_MAX = 4096 };
+enum { CA_TEXT_MAX = 4096, WARNINGS_MAX = 16, WARNING_MAX = 80, UNUSABLE_MAX = 8 };
 
 int intend_enrol(struct job *j, struct record *r, struct err *e)
 {
@@ -72,11 +73,11 @@ static int read_others(const json_t *answer, X509_STACK **ret, struct err *e)
 	return 0;
 }
 
-static int describe(const struct buf *leaf, struct record *r, struct err *e)
+/* Who issued it, under which number. */
+static int add_names(const struct buf *leaf, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) issuer = { 0 };
 	AUTO_STRUCT(buf) number = { 0 };
-	AUTO_STRUCT(buf) copy = { 0 };
 	AUTO(X509) *cert = NULL;
 
 	if (x509_parse(leaf->data, leaf->len, &cert, ERR_CERT, e) != 0 ||
@@ -85,39 +86,78 @@ static int describe(const struct buf *leaf, struct record *r, struct err *e)
 	if (issuer.len > CA_TEXT_MAX || number.len > CA_TEXT_MAX)
 		return err_set(e, ERR_CERT, "cert.size",
 		    "the certificate's issuer or number is longer than %d", CA_TEXT_MAX);
-	if (json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0 ||
-	    json_set_str(r->body, "number", buf_str(&number, e), e) != 0 ||
-	    buf_add(&copy, leaf->data, leaf->len, e) != 0)
+	if (json_set_str(r->body, "issuer", buf_str(&issuer, e), e) != 0)
+		return -1;
+	return json_set_str(r->body, "number", buf_str(&number, e), e);
+}
+
+static int describe(const struct buf *leaf, struct record *r, struct err *e)
+{
+	AUTO_STRUCT(buf) copy = { 0 };
+
+	if (add_names(leaf, r, e) != 0 || buf_add(&copy, leaf->data, leaf->len, e) != 0)
 		return -1;
 	return record_add_blob(r, "certificate", &copy, e);
 }
 
-/* A certificate for our key that must not be installed: the CA's owner has to revoke it. */
+/*
+ * A certificate for our key that must not be installed: the CA's owner has to revoke it. Its digest names
+ * it; issuer and number where it has them in a size that is one.
+ */
 static int record_orphan(struct job *j, const struct buf *leaf, const struct err *why,
     struct record *r, struct err *e)
 {
+	AUTO_STRUCT(buf) copy = { 0 };
 	char csr[2 * SHA256_LEN + 1];
+	struct err ignored = { 0 }; /* the digest is enough */
 
 	sha256_hex(j->csr.data, j->csr.len, csr);
 	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job",
 	    (json_int_t)j->number, "csr", csr, "spki", j->spki, "reason", why->message);
 	if (r->body == NULL)
 		return err_nomem(e);
-	return describe(leaf, r, e);
+	(void)add_names(leaf, r, &ignored);
+	if (buf_add(&copy, leaf->data, leaf->len, e) != 0)
+		return -1;
+	return record_add_blob(r, "certificate", &copy, e);
 }
 
-static int record_issued(struct job *j, const json_t *answer, struct record *r, struct err *e)
+/* What was tolerated: in the answer by the enroller, in the certificate by the lint. */
+static int add_warnings(const json_t *answer, const struct cert_report *report, struct record *r,
+    struct err *e)
+{
+	const json_t *said = json_object_get(answer, "warnings");
+	json_t *warnings = json_array();
+	json_t *lint = json_array();
+	AUTO(json_t) *detail = json_pack("{s:o, s:o}", "warnings", warnings, "lint", lint);
+
+	if (detail == NULL)
+		return err_nomem(e);
+	for (size_t i = 0; i < json_array_size(said) && i < WARNINGS_MAX; i++)
+		if (json_string_length(json_array_get(said, i)) <= WARNING_MAX &&
+		    json_array_append(warnings, json_array_get(said, i)) != 0)
+			return err_nomem(e);
+	for (size_t i = 0; i < report->count; i++)
+		if (!report->findings[i].is_error &&
+		    json_array_append_new(lint,
+			json_pack("{s:s, s:s}", "id", report->findings[i].id, "message",
+			    report->findings[i].message)) != 0)
+			return err_nomem(e);
+	if (json_array_size(warnings) + json_array_size(lint) == 0)
+		return 0;
+	return json_set_new(r->body, "detail", steal(&detail), e);
+}
+
+static int record_issued(struct job *j, const json_t *answer, const struct cert_report *report,
+    struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) chain = { 0 };
-	json_t *warnings = json_object_get(answer, "warnings");
 
 	if (step_event(j, r, e) != 0 || json_set_str(r->body, "spki", j->spki, e) != 0 ||
 	    describe(&j->leaf, r, e) != 0 || buf_add(&chain, j->chain.data, j->chain.len, e) != 0)
 		return -1;
-	if (json_array_size(warnings) > 0 &&
-	    json_set_new(r->body, "detail", json_pack("{s:O}", "warnings", warnings), e) != 0)
-		return -1;
-	return record_add_blob(r, "chain", &chain, e);
+	return add_warnings(answer, report, r, e) == 0 ? record_add_blob(r, "chain", &chain, e)
+						       : -1;
 }
 
 /* Half a record is none: what may be issued is listed by the end of the job. */
@@ -153,7 +193,7 @@ static enum verdict judge_issued(struct job *j, const json_t *answer, struct rec
 	buf_free(&j->chain);
 	j->leaf = buf_steal(&leaf);
 	j->chain = buf_steal(&report.chain);
-	if (record_issued(j, answer, r, e) == 0)
+	if (record_issued(j, answer, &report, r, e) == 0)
 		return VERDICT_DONE;
 	drop_record(r);
 	return VERDICT_FAIL;
@@ -197,6 +237,92 @@ static int record_answer(struct job *j, const struct outcome *outcome, const jso
 	if (pause_ms == 0)
 		return 0;
 	return json_set_int(r->body, "retry_at", clock_wall_ms() + pause_ms, e);
+}
+
+static bool is_ours(const struct job *j, const struct buf *der)
+{
+	AUTO(X509) *cert = NULL;
+	struct err ignored = {
+		0
+	}; /* what can not be read is evidence, and no certificate of ours */
+
+	return x509_parse(der->data, der->len, &cert, ERR_CERT, &ignored) == 0 &&
+	       X509_get0_pubkey(cert) != NULL && EVP_PKEY_eq(X509_get0_pubkey(cert), j->key) == 1;
+}
+
+/* Those for our key are to be revoked: orphans, once this answer is recorded. The rest is evidence. */
+static int sort_unusable(struct job *j, const json_t *list, struct buf *evidence, struct err *e)
+{
+	json_decref(j->found);
+	j->found = json_array();
+	if (j->found == NULL)
+		return err_nomem(e);
+	for (size_t i = 0; i < json_array_size(list) && i < UNUSABLE_MAX; i++) {
+		json_t *text = json_array_get(list, i);
+		AUTO_STRUCT(buf) der = { 0 };
+
+		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT,
+			e) != 0)
+			return -1;
+		if (is_ours(j, &der) ? json_array_append(j->found, text) != 0
+				     : buf_add(evidence, der.data, der.len, e) != 0)
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+/* A whole answer that is of no use: the CA issued, and something else than was asked for. */
+static enum verdict judge_unusable(struct job *j, const json_t *answer, struct record *r,
+    struct err *e)
+{
+	const struct outcome unusable = { .name = "unusable", .state = "possibly-issued" };
+	AUTO_STRUCT(buf) evidence = { 0 };
+	struct err why = { 0 };
+
+	(void)err_set(&why, ERR_CERT, "cert.unusable", "%s",
+	    json_opt_str(answer, "message", "the CA's answer is of no use"));
+	if (sort_unusable(j, json_object_get(answer, "unusable"), &evidence, e) != 0 ||
+	    record_answer(j, &unusable, answer, 0, why.message, r, e) != 0 ||
+	    json_set_int(json_object_get(r->body, "detail"), "left_out",
+		json_opt_int(answer, "unusable_left_out", 0), e) != 0)
+		return VERDICT_FAIL;
+	if (evidence.len > 0 && record_add_blob(r, "evidence", &evidence, e) != 0)
+		return VERDICT_FAIL;
+	*e = why;
+	return VERDICT_FAIL;
+}
+
+/* One certificate of an answer that is of no use, as an orphan of its own. */
+static int note_orphan(struct job *j, const json_t *text, struct err *e)
+{
+	struct record *r = calloc(1, sizeof(*r));
+	AUTO_STRUCT(buf) der = { 0 };
+	struct err why = { 0 };
+
+	if (r == NULL)
+		return err_nomem(e);
+	(void)err_set(&why, ERR_CERT, "cert.unusable",
+	    "in an answer that brought something else than one certificate for the request");
+	if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT, e) !=
+		0 ||
+	    record_orphan(j, &der, &why, r, e) != 0) {
+		record_free(r);
+		free(r);
+		return -1;
+	}
+	station_record(j->station, r);
+	return 0;
+}
+
+int enrol_recorded(struct job *j, const struct record *r, struct err *e)
+{
+	AUTO(json_t) *found = steal(&j->found);
+
+	(void)r;
+	for (size_t i = 0; i < json_array_size(found); i++)
+		if (note_orphan(j, json_array_get(found, i), e) != 0)
+			return -1;
+	return 0;
 }
 
 /* What the CA asks for, within our limits; 0 where it asks for nothing. */
@@ -270,6 +396,9 @@ enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
 
 	if (strcmp(name, "issued") == 0)
 		return judge_issued(j, answer, r, e);
+	if (strcmp(name, "unknown") == 0 &&
+	    json_array_size(json_object_get(answer, "unusable")) > 0)
+		return judge_unusable(j, answer, r, e);
 	if (o == NULL) {
 		(void)err_set(e, ERR_CA, "child.protocol", "the enroller answered \"%s\"", name);
 		return VERDICT_FAIL;

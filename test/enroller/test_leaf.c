@@ -84,6 +84,40 @@ static void refuses_none_and_two(void **state)
 	assert_int_equal(warnings, 0);
 }
 
+static void keeps_what_a_refused_answer_brought(void **state)
+{
+	X509 *const certs[] = { issuing.cert, other.cert, device.cert, second, device.cert, NULL };
+	X509 *many[LEAF_KEPT_MAX + 4] = { other.cert };
+	X509 *copies[LEAF_KEPT_MAX + 2];
+	AUTO(X509_STACK) *all = list(certs);
+	AUTO(X509_STACK) *kept = NULL;
+	AUTO(X509_STACK) *flood = NULL;
+	AUTO(X509_STACK) *first = NULL;
+	size_t left_out = 9;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(leaf_keep(all, device.key, &kept, &left_out, &e), &e);
+	assert_int_equal(sk_X509_num(kept), 3);
+	assert_int_equal(X509_cmp(sk_X509_value(kept, 0), device.cert), 0);
+	assert_int_equal(X509_cmp(sk_X509_value(kept, 1), second), 0);
+	assert_int_equal(X509_cmp(sk_X509_value(kept, 2), other.cert), 0);
+	assert_int_equal(left_out, 0);
+
+	/* Ours before all others, and no more than there is room for. */
+	for (size_t i = 0; i < COUNT(copies); i++)
+		many[i + 1] = copies[i] =
+		    peer_certify(device.key, "device", "DNS:d", false, &issuing, 3600);
+	flood = list(many);
+	assert_ok(leaf_keep(flood, device.key, &first, &left_out, &e), &e);
+	assert_int_equal(sk_X509_num(first), LEAF_KEPT_MAX);
+	assert_int_equal(left_out, COUNT(copies) + 1 - LEAF_KEPT_MAX);
+	for (int i = 0; i < LEAF_KEPT_MAX; i++)
+		assert_int_equal(X509_cmp(sk_X509_value(first, i), copies[i]), 0);
+	for (size_t i = 0; i < COUNT(copies); i++)
+		X509_free(copies[i]);
+}
+
 static void knows_what_is_above_the_leaf(void **state)
 {
 	const struct {
@@ -115,6 +149,7 @@ int main(void)
 		cmocka_unit_test(finds_the_leaf_by_its_key),
 		cmocka_unit_test(reports_what_else_came),
 		cmocka_unit_test(refuses_none_and_two),
+		cmocka_unit_test(keeps_what_a_refused_answer_brought),
 		cmocka_unit_test(knows_what_is_above_the_leaf),
 	};
 	int rc;

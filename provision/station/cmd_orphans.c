@@ -5,31 +5,61 @@
 
 #include "cli.h"
 #include "source.h"
+#include "x509.h"
+
+enum { ISSUER_MAX = 4096 };
+
+static void print_member(const json_t *o, const char *label, const char *member)
+{
+	(void)printf("    %-12s ", label);
+	cli_print(json_opt_str(o, member, "unknown"));
+	(void)putchar('\n');
+}
 
 static void print_one(const json_t *o)
 {
-	(void)printf("%s  %s\n    serial ", json_opt_str(o, "id", ""),
-	    json_opt_str(o, "revocation", ""));
-	cli_print(json_opt_str(o, "serial", "?"));
-	(void)printf(", CSR %.16s..., key %.16s..., certificate number ",
-	    json_opt_str(o, "csr", ""), json_opt_str(o, "spki", ""));
-	cli_print(json_opt_str(o, "number", "unknown"));
-	(void)printf("\n    ");
-	cli_print(json_opt_str(o, "reason", ""));
-	(void)putchar('\n');
+	(void)printf("%s  %s\n", json_opt_str(o, "id", ""), json_opt_str(o, "revocation", ""));
+	print_member(o, "unit", "serial");
+	print_member(o, "listed", "at");
+	print_member(o, "CSR", "csr");
+	print_member(o, "key", "spki");
+	print_member(o, "number", "number");
+	print_member(o, "issuer", "issuer");
+	print_member(o, "reason", "reason");
+	if (json_object_get(o, "revoked_by") != NULL)
+		print_member(o, "revoked by", "revoked_by");
+}
+
+/* From the certificate itself, where there is one that can be read. */
+static int add_issuer(struct source *s, json_t *o, struct err *e)
+{
+	const char *digest = json_opt_str(o, "certificate", NULL);
+	AUTO_STRUCT(buf) der = { 0 };
+	AUTO_STRUCT(buf) issuer = { 0 };
+	AUTO(X509) *cert = NULL;
+	struct err ignored = { 0 }; /* a certificate that the judge refused may be of any kind */
+
+	if (digest == NULL || records_blob(s->records, digest, &der, &ignored) != 0 ||
+	    x509_parse(der.data, der.len, &cert, ERR_CERT, &ignored) != 0 ||
+	    x509_add_issuer(cert, &issuer, &ignored) != 0 || issuer.len > ISSUER_MAX)
+		return 0;
+	return json_set_str(o, "issuer", buf_str(&issuer, e), e);
 }
 
 static int list(struct source *s, bool json, struct err *e)
 {
 	AUTO(json_t) *orphans = NULL;
-	size_t revoked = 0;
+	size_t revoked = 0, undecided = 0;
 
 	if (records_orphans(s->records, &orphans, e) != 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(orphans); i++) {
-		const json_t *o = json_array_get(orphans, i);
+		json_t *o = json_array_get(orphans, i);
 
+		if (add_issuer(s, o, e) != 0)
+			return -1;
 		revoked += strcmp(json_opt_str(o, "revocation", ""), "revoked") == 0;
+		undecided += strcmp(json_opt_str(o, "revocation", ""), "undecided") == 0;
 		if (!json) {
 			print_one(o);
 			continue;
@@ -37,8 +67,8 @@ static int list(struct source *s, bool json, struct err *e)
 		(void)json_dumpf(o, stdout, JSON_COMPACT);
 		(void)putchar('\n');
 	}
-	(void)fprintf(stderr, "orphans: %zu, of which %zu revoked\n", json_array_size(orphans),
-	    revoked);
+	(void)fprintf(stderr, "orphans: %zu, of which %zu revoked, %zu undecided\n",
+	    json_array_size(orphans), revoked, undecided);
 	return 0;
 }
 

@@ -272,9 +272,77 @@ static void test_long_texts_are_kept_whole(void **state)
 	assert_member(json_array_get(orphans, 1), "number", number);
 }
 
+/* Revoked while its unit still waits: listed by it, counted once, and the unit goes on. */
+static void test_what_is_undecided_can_be_revoked(void **state)
+{
+	struct world *w = *state;
+	AUTO(json_t) *orphans = NULL;
+	AUTO(json_t) *after = NULL;
+	int64_t job;
+
+	world_profile(w);
+	must_tell(w, "{s:s, s:s, s:i}", "event", "order", "id", "WO", "quantity", 3);
+	job = world_claim(w, "A", "WO");
+	world_request(w, job, "key");
+	world_intent(w, job, "key");
+	world_answer(w, job, "possibly-issued");
+	world_intent(w, job, "key"); /* a crash: no answer either */
+	world_park(w, job);
+	assert_order(w, "WO", 0, 0, 2);
+	revoked(w, "#csr of key");
+	orphans = world_orphans(w);
+	assert_int_equal(json_array_size(orphans), 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_member(json_array_get(orphans, i), "revocation", "revoked");
+		assert_member(json_array_get(orphans, i), "id", digest("csr of key"));
+	}
+	assert_member(json_array_get(orphans, 0), "reason",
+	    "possibly issued by attempt 1: revoked while its unit waited");
+	assert_order(w, "WO", 0, 2, 0);
+	refuse(w, "orphan.revoked", "{s:s, s:s, s:s}", "event", "revoked", "orphan", "#csr of key",
+	    "by", "ca desk");
+
+	assert_int_equal(world_claim(w, "A", "WO"), job);
+	world_intent(w, job, "key");
+	assert_order(w, "WO", 0, 2, 1);
+	world_issue(w, job, "key", "cert");
+	world_finish(w, job, "cert");
+	after = world_orphans(w);
+	assert_int_equal(json_array_size(after), 2);
+	assert_order(w, "WO", 1, 2, 0);
+}
+
+/* Which keys of the unit are known, and whether an earlier job made one that no CSR has shown. */
+static void test_a_claim_tells_of_earlier_keys(void **state)
+{
+	struct world *w = *state;
+	int64_t job;
+
+	world_profile(w);
+	for (int i = 0; i < 4; i++) {
+		static const char *const earlier[] = { NULL, "unseen", "seen", "seen" };
+		AUTO(json_t) *claim = NULL;
+		struct err e = { 0 };
+
+		assert_ok(world_try_claim(w, "A", NULL, &claim, &e), &e);
+		job = json_opt_int(claim, "job", 0);
+		assert_member(claim, "earlier_key", earlier[i]);
+		assert_int_equal(json_array_size(json_object_get(claim, "keys")),
+		    i == 3 ? 1 : i / 2);
+		if (i == 0)
+			must_tell(w, "{s:s, s:I, s:s}", "event", "intent", "job", job, "kind",
+			    "keygen");
+		if (i == 1)
+			world_request(w, job, "key");
+		world_fail(w, job);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		world_test(test_what_is_undecided_can_be_revoked),
+		world_test(test_a_claim_tells_of_earlier_keys),
 		world_test(test_I2_issued_and_not_delivered_is_listed),
 		world_test(test_I2_what_may_have_been_issued_is_listed),
 		world_test(test_I2_earlier_attempts_are_listed_when_a_later_one_delivers),

@@ -36,7 +36,8 @@
  *             What it finds without an answer becomes possibly-issued (enrol) or continued; a
  *             pending enrol is continued. "claim.quota" where a repeated request has no place.
  *   answer    job, kind, state ("done" "pending" "not-sent" "possibly-issued" "rejected"),
- *             retry_at (wall ms, int, optional), detail (object, optional)
+ *             retry_at (wall ms, int, optional), detail (object, optional), evidence (blob, optional:
+ *             certificates for other keys, DERs one behind the other)
  *   step      job, step (name), ms (int), detail (object, optional); answers an open intent of the same
  *             name with "done"; and by step:
  *               request: csr (blob), spki (sha256)     refused "key.duplicate" (I9) where the key has
@@ -63,6 +64,8 @@
  *             number (optional), attempt (int, default the last one), reason. Names what an unknown
  *             orphan of that attempt turned out to be, else adds one. Refused CERT "orphan.known"
  *   revoked   orphan (its id: certificate digest, or CSR digest where it is unknown: all of it), by
+ *             Also of what is undecided: the attempts without an answer become orphans by it. Their unit
+ *             may come back; its next attempt is another one, whose certificate is not meant by this.
  *   rework    serial, reason, by     the next claim of a passed serial is allowed once; its
  *                                    certificate becomes an orphan "superseded" when the new one is
  *                                    delivered
@@ -191,7 +194,8 @@ must_check int records_unit(struct records *r, const char *serial, json_t **ret,
 /* All open and parked jobs of this station (of all, without one), as an array. */
 must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e);
 /* [{"id","job","serial","attempt","csr","spki","certificate","number","reason","revocation"
- * ("unrevoked" "revoked"),"revoked_by","event" (its record)}], oldest first. */
+ * ("unrevoked" "revoked"; "undecided": no answer came, and its unit still waits),"revoked_by","event"
+ * (its record),"at" (when that was)}], oldest first. */
 must_check int records_orphans(struct records *r, json_t **ret, struct err *e);
 /* {"ordered","issued","orphaned","reserved"} of an order; "order.unknown". */
 must_check int records_order(struct records *r, const char *id, json_t **ret, struct err *e);

@@ -209,9 +209,14 @@ static int find_serial(struct db *db, const struct event *ev, json_t **ret, stru
 	if (json_object_get(ev->body, "job") != NULL)
 		return db_row(db, "SELECT serial FROM job WHERE number = ?1",
 		    DB_ARGS(db_int(json_opt_int(ev->body, "job", 0))), ret, e);
-	return db_row(db,
-	    "SELECT job.serial FROM orphan JOIN job ON job.number = orphan.job"
-	    " WHERE orphan.id = ?1 ORDER BY job.number",
+	if (db_row(db,
+		"SELECT job.serial FROM orphan JOIN job ON job.number = orphan.job"
+		" WHERE orphan.id = ?1 ORDER BY job.number",
+		DB_ARGS(db_text(json_opt_str(ev->body, "orphan", NULL))), ret, e) != 0)
+		return -1;
+	if (*ret != NULL)
+		return 0;
+	return db_row(db, "SELECT serial FROM job WHERE csr = ?1 ORDER BY number",
 	    DB_ARGS(db_text(json_opt_str(ev->body, "orphan", NULL))), ret, e);
 }
 

@@ -223,6 +223,38 @@ int apply_orphan(struct db *db, const struct event *ev, struct err *e)
 	return insert(db, ev, &o, from, e);
 }
 
+/* Attempts without an answer, of a unit that still waits: what they issued is decided by now. */
+static int list_undecided(struct db *db, const struct event *ev, const char *csr, struct err *e)
+{
+	AUTO(json_t) *attempts = NULL;
+
+	if (db_rows(db,
+		"SELECT intent.job, intent.attempt, job.spki FROM intent"
+		" JOIN job ON job.number = intent.job WHERE intent.csr = ?1"
+		" AND intent.kind = 'enrol' AND intent.state IN ('open', 'possibly-issued')"
+		" AND job.status IN ('open', 'parked') AND NOT EXISTS (SELECT 1 FROM certificate c"
+		" WHERE c.job = intent.job AND c.attempt = intent.attempt)"
+		" ORDER BY intent.job, intent.attempt",
+		DB_ARGS(db_text(csr)), &attempts, e) != 0)
+		return -1;
+	for (size_t i = 0; i < json_array_size(attempts); i++) {
+		const json_t *row = json_array_get(attempts, i);
+		char reason[ORPHAN_REASON];
+		struct orphan o = { .job = json_opt_int(row, "job", 0),
+			.attempt = json_opt_int(row, "attempt", 0),
+			.csr = csr,
+			.spki = json_opt_str(row, "spki", NULL),
+			.reason = reason };
+
+		(void)snprintf(reason, sizeof(reason),
+		    "possibly issued by attempt %lld: revoked while its unit waited",
+		    (long long)o.attempt);
+		if (insert(db, ev, &o, PLACE_HELD, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int apply_revoked(struct db *db, const struct event *ev, struct err *e)
 {
 	const char *id, *by;
@@ -230,6 +262,7 @@ int apply_revoked(struct db *db, const struct event *ev, struct err *e)
 
 	if (event_digest(ev, "orphan", &id, e) != 0 ||
 	    event_text(ev, "by", RECORD_TEXT_MAX, &by, e) != 0 ||
+	    list_undecided(db, ev, id, e) != 0 ||
 	    db_number(db, "SELECT count(*) FROM orphan WHERE id = ?1", DB_ARGS(db_text(id)), 0,
 		&listed, e) != 0)
 		return -1;

@@ -152,8 +152,30 @@ int records_open_jobs(struct records *r, json_t **ret, struct err *e)
 	return rc;
 }
 
+/* When the event of each was recorded. */
+static int add_times(struct db *db, json_t *orphans, struct err *e)
+{
+	for (size_t i = 0; i < json_array_size(orphans); i++) {
+		json_t *orphan = json_array_get(orphans, i);
+		AUTO(json_t) *row = NULL;
+		AUTO(json_t) *body = NULL;
+		const json_t *text;
+
+		if (db_row(db, "SELECT body FROM event WHERE number = ?1",
+			DB_ARGS(db_int(json_opt_int(orphan, "event", 0))), &row, e) != 0)
+			return -1;
+		text = json_object_get(row, "body");
+		if (json_parse(json_string_value(text), json_string_length(text), &body,
+			ERR_RECORDS, e) != 0 ||
+		    json_set_str(orphan, "at", json_opt_str(body, "at", ""), e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int records_orphans(struct records *r, json_t **ret, struct err *e)
 {
+	AUTO(json_t) *orphans = NULL;
 	int rc;
 
 	(void)pthread_mutex_lock(&r->reading);
@@ -170,8 +192,12 @@ int records_orphans(struct records *r, json_t **ret, struct err *e)
 	    " AND intent.state IN ('open', 'possibly-issued') AND NOT EXISTS (SELECT 1 FROM "
 	    "certificate"
 	    " c WHERE c.job = intent.job AND c.attempt = intent.attempt) ORDER BY 2, 3, 5",
-	    DB_NONE, ret, e);
+	    DB_NONE, &orphans, e);
+	if (rc == 0)
+		rc = add_times(&r->reader, orphans, e);
 	(void)pthread_mutex_unlock(&r->reading);
+	if (rc == 0)
+		*ret = steal(&orphans);
 	return rc;
 }
 

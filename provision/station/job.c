@@ -54,12 +54,6 @@ static void on_over(struct record *r)
 	leave(j);
 }
 
-static void forget(struct buf *b)
-{
-	buf_free(b);
-	*b = (struct buf){ 0 };
-}
-
 /* The job of before has ended. The next one knows the device, and nothing else. */
 static void on_ended(struct record *r)
 {
@@ -71,11 +65,7 @@ static void on_ended(struct record *r)
 		leave(j);
 		return;
 	}
-	forget(&j->csr);
-	forget(&j->leaf);
-	forget(&j->chain);
-	memset(j->spki, 0, sizeof(j->spki));
-	j->attempt = 0;
+	step_forget(j);
 	j->claimed = j->over = false;
 	j->outcome = NULL;
 	j->verdict = (struct err){ 0 };
@@ -513,6 +503,11 @@ void job_slot_lost(struct job *j, const struct err *why)
 	}
 	/* Taken out while it waits for others, it is theirs that it did not pass. */
 	give_up(j, waits.domain != ERR_NONE ? &waits : why);
+}
+
+bool job_uses_link(const struct job *j)
+{
+	return j->wait == WAIT_DEVICE || j->wait == WAIT_RESET;
 }
 
 void job_slot_back(struct job *j)

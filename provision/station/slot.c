@@ -31,15 +31,6 @@ static void drop_process(struct slot *slot)
 		child_kill(steal(&slot->child));
 }
 
-/* The attachment is over for the job; it may still wait for the CA or the records. */
-static void lose(struct slot *slot, const struct err *why)
-{
-	struct job *job = steal(&slot->job);
-
-	if (job != NULL)
-		job_slot_lost(job, why);
-}
-
 /* Nothing more is done with what is in the slot. */
 static void settle(struct slot *slot)
 {
@@ -74,10 +65,71 @@ static void refuse(struct station *s, const char *slot, const struct err *why)
 	records_submit(s->records, r);
 }
 
+static void describe_closed(const struct slot *slot, struct err *ret)
+{
+	(void)err_scope(
+	    err_set(ret, ERR_LINK, "slot.closed",
+		"the links of %d units in a row failed in slot %s: it is closed; change its "
+		"cable or fixture, and start the station again",
+		STREAK_UNITS, slot->config->name),
+	    ret, SCOPE_SLOT);
+}
+
+static void tell_closed(const struct slot *slot)
+{
+	struct err why = { 0 };
+
+	describe_closed(slot, &why);
+	station_tell(slot->station, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "slot-closed",
+					"slot", slot->config->name, "code", why.code, "message",
+					why.message, "advice", err_advice(why.domain)));
+}
+
+/* A station whose last slot closes has nothing to wait for. */
+static void close_slot(struct slot *slot)
+{
+	struct station *s = slot->station;
+	struct err why = { 0 };
+
+	slot->closed = true;
+	describe_closed(slot, &why);
+	station_note(s,
+	    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "slot-closed",
+		"detail", "slot", slot->config->name, "error", json_from_err(&why)));
+	tell_closed(slot);
+	for (size_t i = 0; i < s->slot_count; i++)
+		if (!s->slots[i].closed)
+			return;
+	station_drain(s);
+}
+
+static void note_link(struct slot *slot, const char *serial, const struct err *why)
+{
+	if (why->domain == ERR_LINK && !slot->closed && streak_fail(&slot->failures, serial))
+		close_slot(slot);
+}
+
+/* The attachment is over for the job; it may still wait for the CA or the records. */
+static void lose(struct slot *slot, const struct err *why)
+{
+	struct job *job = steal(&slot->job);
+	char serial[IDENTITY_MAX + 1];
+	bool in_use;
+
+	if (job == NULL)
+		return;
+	memcpy(serial, job->identity.serial, sizeof(serial));
+	in_use = job_uses_link(job);
+	job_slot_lost(job, why);
+	if (in_use)
+		note_link(slot, serial, why);
+}
+
 static void fail_without_job(struct slot *slot, const struct err *why)
 {
 	settle(slot);
 	refuse(slot->station, slot->config->name, why);
+	note_link(slot, "", why);
 }
 
 static int on_ready(void *context, const json_t *answer, struct err *e)
@@ -200,6 +252,10 @@ static void on_appeared(struct slot *slot)
 	}
 	if (slot->state != SLOT_EMPTY || slot->station->draining)
 		return;
+	if (slot->closed) {
+		tell_closed(slot);
+		return;
+	}
 	tell(slot, "arrived");
 	start_process(slot);
 }
@@ -275,6 +331,11 @@ void slot_reset(struct slot *slot, const char *token)
 
 void slot_release(struct slot *slot)
 {
-	slot->job = NULL;
+	const struct job *job = steal(&slot->job);
+
 	settle(slot);
+	if (job->verdict.domain == ERR_NONE)
+		streak_pass(&slot->failures);
+	else
+		note_link(slot, job->identity.serial, &job->verdict);
 }

@@ -6,6 +6,7 @@
 #define KILN_SLOT_H
 
 #include "station.h"
+#include "streak.h"
 
 /* The slot's state is whether a device is there and how far its process is. */
 enum slot_state {
@@ -21,6 +22,9 @@ struct slot {
 	const struct config_slot *config;
 	enum slot_state state;
 	bool present;
+	bool
+	    closed; /* its link failed too often: until the station starts again nothing begins in it */
+	struct streak failures; /* of the link, since a unit passed */
 	struct child *child;
 	struct event *again;    /* deferred start of the next process */
 	struct event *patience; /* how long a resetting device may stay away */

@@ -32,6 +32,8 @@ struct slot;
  *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
  *            station_ms domain code message advice       after it the device may be taken out
  *   left     slot
+ *   slot-closed  slot code message advice  its link failed for several units in a row; nothing begins in it
+ *            until the station starts again. Told again for each device that comes into it
  *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
  *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);

@@ -101,25 +101,25 @@ static int describe(const struct buf *leaf, struct record *r, struct err *e)
 }
 
 /*
- * A certificate for our key that must not be installed: the CA's owner has to revoke it. Its digest names
- * it; issuer and number where it has them in a size that is one.
+ * A certificate for our key that must not be installed: the CA's owner has to revoke it. One that has no
+ * number of a size that is one is no certificate to name: the request is listed, and it is evidence.
  */
 static int record_orphan(struct job *j, const struct buf *leaf, const struct err *why,
     struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) copy = { 0 };
 	char csr[2 * SHA256_LEN + 1];
-	struct err ignored = { 0 }; /* the digest is enough */
+	struct err unnamed = { 0 };
 
 	sha256_hex(j->csr.data, j->csr.len, csr);
 	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job",
 	    (json_int_t)j->number, "csr", csr, "spki", j->spki, "reason", why->message);
 	if (r->body == NULL)
 		return err_nomem(e);
-	(void)add_names(leaf, r, &ignored);
 	if (buf_add(&copy, leaf->data, leaf->len, e) != 0)
 		return -1;
-	return record_add_blob(r, "certificate", &copy, e);
+	return record_add_blob(r, add_names(leaf, r, &unnamed) == 0 ? "certificate" : "evidence",
+	    &copy, e);
 }
 
 /* What was tolerated: in the answer by the enroller, in the certificate by the lint. */

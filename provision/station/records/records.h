@@ -16,7 +16,7 @@
  * here: "v" (1), "station", "seq" (place in the station's chain), "record" (place among the events of
  * all stations; the same as seq while there is one station), "blobs" (which members are digests of
  * bytes that came with it). Members, all texts unless said:
- *   station   what ("start" "stop" "child-died" "note"; "ca-down" "hsm-down", detail error: nobody can be
+ *   station   what ("start" "stop" "child-died" "slot-closed" "note"; "ca-down" "hsm-down", detail error: nobody can be
  *             asked from here on; "ca-up" "hsm-up", detail ms, failures: that is over), build, detail
  *             (object, optional)
  *   profile   sha256, product, version, blob digests text, anchors (optional)   first use, or again
@@ -61,7 +61,7 @@
  *             possibly-issued, done without a recorded certificate).
  *   refused   serial, slot, what (event name), error       a unit that never got a job, or a refused event
  *   orphan    job (also an ended one), csr, spki (both default to the job's), certificate (optional),
- *             number (optional), attempt (int, default the last one), reason. Names what an unknown
+ *             number (optional), attempt (int, default the last one), reason, evidence (blob, optional). Names what an unknown
  *             orphan of that attempt turned out to be, else adds one. Refused CERT "orphan.known"
  *   revoked   orphan (its id: certificate digest, or CSR digest where it is unknown: all of it), by
  *             Also of what is undecided: the attempts without an answer become orphans by it. Their unit

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "failpoint.h"
+#include "job_end.h"
 #include "job_tell.h"
 #include "job_wait.h"
 #include "step.h"
@@ -54,7 +55,7 @@ static void on_over(struct record *r)
 	leave(j);
 }
 
-/* The job of before has ended. The next one knows the device, and nothing else. */
+/* The job of before has ended; the next one begins. */
 static void on_ended(struct record *r)
 {
 	struct job *j = r->context;
@@ -65,16 +66,7 @@ static void on_ended(struct record *r)
 		leave(j);
 		return;
 	}
-	step_forget(j);
-	j->claimed = j->over = false;
-	j->outcome = NULL;
-	j->verdict = (struct err){ 0 };
-	j->anew = true;
-	for (j->row = 0; steps[j->row].id != STEP_CLAIM; j->row++)
-		continue;
-	j->tries = 0;
-	j->step_us = 0;
-	j->wait = WAIT_NOTHING;
+	job_end_begin_anew(j);
 	walk(j);
 }
 
@@ -86,41 +78,20 @@ static void submit(struct job *j, void (*done)(struct record *))
 	records_submit(j->station->records, &j->record);
 }
 
-static bool must_park(const struct job *j, const struct err *why)
-{
-	return j->claimed && (why->scope == SCOPE_STATION || why->domain == ERR_LINK);
-}
-
-static json_t *last_record(const struct job *j, const struct err *why)
-{
-	if (!j->claimed)
-		return json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial",
-		    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id),
-		    "error", json_from_err(why));
-	if (must_park(j, why))
-		return json_pack("{s:s, s:I, s:o}", "event", "park", "job", (json_int_t)j->number,
-		    "error", json_from_err(why));
-	return json_pack("{s:s, s:I, s:s, s:o}", "event", "end", "job", (json_int_t)j->number,
-	    "outcome", why->domain == ERR_OPERATOR ? "refused" : "failed", "error",
-	    json_from_err(why));
-}
-
 /* The unit's passage ends here, except for a PASS, which the last row of the table records. */
 static void give_up(struct job *j, const struct err *why)
 {
-	bool anew = j->claimed && j->action == RECOVERY_BEGIN_ANEW && !j->anew;
+	bool anew = job_end_is_beginning(j);
 	struct err e = { 0 };
 
 	j->verdict = *why;
 	j->over = true;
 	if (job_door(j) != NULL)
 		door_leave(job_door(j), j);
-	j->outcome = must_park(j, why)             ? "parked"
-		     : why->domain == ERR_OPERATOR ? "refused"
-						   : "failed";
+	j->outcome = job_end_outcome(j, why);
 	job_tell_step(j, anew ? "anew" : "failed", why);
 	record_free(&j->record);
-	j->record = (struct record){ .body = last_record(j, why) };
+	j->record = (struct record){ .body = job_end_record(j, why) };
 	if (j->record.body == NULL) {
 		(void)err_nomem(&e);
 		station_break(j->station, &e);

@@ -33,9 +33,6 @@ struct step {
 	int (*recorded)(struct job *j, const struct record *r, struct err *e);
 };
 
-/* What the job has of its own: the next one, on the same device, begins without it. */
-void step_forget(struct job *j);
-
 extern const struct step steps[];
 extern const size_t step_count;
 

@@ -183,18 +183,6 @@ static int resume(struct job *j, const json_t *job, struct err *e)
 	return fetch(j, job, "chain", &j->chain, e);
 }
 
-void step_forget(struct job *j)
-{
-	struct buf *const bytes[] = { &j->csr, &j->leaf, &j->chain };
-
-	for (size_t i = 0; i < COUNT(bytes); i++) {
-		buf_free(bytes[i]);
-		*bytes[i] = (struct buf){ 0 };
-	}
-	memset(j->spki, 0, sizeof(j->spki));
-	j->attempt = 0;
-}
-
 int step_recover(struct job *j, enum recovery_device device, struct err *e)
 {
 	const struct recovery_case c = { j->state, device, j->station->profile->existing_key,

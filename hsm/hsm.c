@@ -154,23 +154,28 @@ static int login_and_note(struct hsm *h, const struct hsm_token *t, const struct
     const char *guard_file, struct err *e)
 {
 	struct err late = { 0 };
+	bool absent = false;
+	int rc = 0;
 
 	if (hsm_guard_begin(guard_file, t, e) != 0)
 		return -1;
-	if (hsm_raw_login(h->raw, pin, e) == 0)
+	if (hsm_raw_login(h->raw, pin, &absent, e) == 0)
 		return hsm_guard_clear(guard_file, e);
-	if (hsm_ckr_is_pin(e) && hsm_guard_fail(guard_file, t, &late) != 0)
-		return err_while(e, "%s, and", late.message);
-	return -1;
+	if (hsm_ckr_is_pin(e))
+		rc = hsm_guard_fail(guard_file, t, &late);
+	else if (absent)
+		rc = hsm_guard_undo(guard_file, t, &late);
+	return rc == 0 ? -1 : err_while(e, "%s, and", late.message);
 }
 
 static int guarded_login(struct hsm *h, const struct hsm_token *t, const struct secret *pin,
     const char *guard_file, struct err *e)
 {
+	bool absent;
 	int lock, rc;
 
 	if (guard_file == NULL)
-		return hsm_raw_login(h->raw, pin, e);
+		return hsm_raw_login(h->raw, pin, &absent, e);
 	if (hsm_guard_lock(guard_file, &lock, e) != 0)
 		return -1;
 	rc = login_and_note(h, t, pin, guard_file, e);

@@ -126,6 +126,18 @@ int hsm_ckr_error(struct err *e, unsigned long rv, const char *fmt, ...)
 	return -1;
 }
 
+bool hsm_ckr_is_absence(unsigned long rv)
+{
+	static const unsigned long absent[] = { CKR_TOKEN_NOT_PRESENT, CKR_TOKEN_NOT_RECOGNIZED,
+		CKR_DEVICE_REMOVED, CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID,
+		CKR_SLOT_ID_INVALID, CKR_CRYPTOKI_NOT_INITIALIZED };
+
+	for (size_t i = 0; i < COUNT(absent); i++)
+		if (absent[i] == rv)
+			return true;
+	return false;
+}
+
 bool hsm_ckr_is_pin(const struct err *e)
 {
 	return strncmp(e->code, PIN, strlen(PIN)) == 0;

@@ -13,6 +13,8 @@ int hsm_ckr_error(struct err *e, unsigned long rv, const char *fmt, ...)
 int hsm_ckr_verror(struct err *e, unsigned long rv, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
+/* The token was not there to look at a PIN: no module counts that as one that failed. */
+bool hsm_ckr_is_absence(unsigned long rv);
 /* The error is one that a module counts as a failed PIN. */
 bool hsm_ckr_is_pin(const struct err *e);
 

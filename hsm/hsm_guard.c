@@ -93,6 +93,20 @@ int hsm_guard_begin(const char *path, const struct hsm_token *token, struct err 
 	return put(path, token, "begun", unfinished + 1, e);
 }
 
+int hsm_guard_undo(const char *path, const struct hsm_token *token, struct err *e)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+	AUTO(json_t) *guard = NULL;
+	int64_t unfinished;
+
+	if (file_read(path, GUARD_MAX, &text, e) != 0 ||
+	    json_parse((const char *)text.data, text.len, &guard, ERR_HSM, e) != 0)
+		return -1;
+	unfinished = json_opt_int(guard, "unfinished", UNFINISHED_MAX);
+	return unfinished > 1 ? put(path, token, "begun", unfinished - 1, e)
+			      : hsm_guard_clear(path, e);
+}
+
 int hsm_guard_fail(const char *path, const struct hsm_token *token, struct err *e)
 {
 	return put(path, token, "failed", 0, e);

@@ -158,10 +158,11 @@ static ck_rv_t login(struct hsm_raw *r, ck_session_handle_t session, ck_user_typ
 	return r->call->C_Login(session, user, hsm_input(secret_reveal(pin)), secret_len(pin));
 }
 
-int hsm_raw_login(struct hsm_raw *r, const struct secret *pin, struct err *e)
+int hsm_raw_login(struct hsm_raw *r, const struct secret *pin, bool *ret_absent, struct err *e)
 {
 	ck_rv_t rv = login(r, r->session, CKU_USER, pin);
 
+	*ret_absent = hsm_ckr_is_absence(rv);
 	if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
 		return hsm_ckr_error(e, rv, "logging in");
 	return 0;

@@ -33,8 +33,10 @@ must_check int hsm_raw_tokens(struct hsm_raw *r, struct hsm_token *ret, size_t m
  * does nothing. */
 must_check int hsm_raw_session(struct hsm_raw *r, unsigned long slot, struct err *e);
 void hsm_raw_session_end(struct hsm_raw *r);
-/* One C_Login, never repeated. hsm_ckr_is_pin tells whether the module counted it. */
-must_check int hsm_raw_login(struct hsm_raw *r, const struct secret *pin, struct err *e);
+/* One C_Login, never repeated. hsm_ckr_is_pin tells whether the module counted it; *ret_absent: it can
+ * not have, the token was not there. */
+must_check int hsm_raw_login(struct hsm_raw *r, const struct secret *pin, bool *ret_absent,
+    struct err *e);
 
 must_check int hsm_raw_random(struct hsm_raw *r, uint8_t *ret, size_t len, struct err *e);
 /* Mechanism by its PKCS#11 name: "CKM_ECDSA", "CKM_RSA_PKCS", "CKM_RSA_X_509". */

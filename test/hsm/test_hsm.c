@@ -423,6 +423,32 @@ static void a_login_without_verdict_is_tried_twice(void **state)
 	free(shim);
 }
 
+/* An HSM that is away for an hour is tried all the time, and counts no PIN meanwhile. */
+static void a_login_without_a_token_counts_for_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char *shim = token_shim(f->folder);
+	struct err e = { 0 };
+
+	token_make("station");
+	assert_int_equal(setenv("SHIM_FAIL", "C_Login", 1), 0);
+	assert_int_equal(setenv("SHIM_RV", "5", 1), 0);
+	assert_err(log_in(shim, PIN, f->guard, &e), &e, "hsm.rebuild");
+	assert_int_equal(setenv("SHIM_RV", "0x32", 1), 0); /* CKR_DEVICE_REMOVED */
+	for (int i = 0; i < 5; i++)
+		assert_err(log_in(shim, PIN, f->guard, &e), &e, "hsm.rebuild");
+	assert_int_equal(setenv("SHIM_RV", "5", 1), 0); /* what did count still does */
+	assert_err(log_in(shim, PIN, f->guard, &e), &e, "hsm.rebuild");
+	assert_err(log_in(shim, PIN, f->guard, &e), &e, "hsm.operator.guard");
+	assert_ok(hsm_guard_clear(f->guard, &e), &e);
+	assert_int_equal(setenv("SHIM_RV", "0x32", 1), 0);
+	assert_err(log_in(shim, PIN, f->guard, &e), &e, "hsm.rebuild");
+	assert_int_equal(access(f->guard, F_OK), -1);
+	assert_int_equal(unsetenv("SHIM_FAIL"), 0);
+	assert_ok(log_in(shim, PIN, f->guard, &e), &e);
+	free(shim);
+}
+
 static void a_module_with_an_instance_per_caller_works(void **state)
 {
 	struct fixture *f = *state;
@@ -523,6 +549,7 @@ int main(void)
 		HSM_TEST(a_token_without_user_pin_is_named),
 		HSM_TEST(a_failing_session_is_an_error_and_no_hang),
 		HSM_TEST(a_login_without_verdict_is_tried_twice),
+		HSM_TEST(a_login_without_a_token_counts_for_nothing),
 		HSM_TEST(a_module_with_an_instance_per_caller_works),
 		HSM_TEST(the_modules_value_decides_what_to_do),
 		HSM_TEST(a_token_that_vanishes_is_an_error),

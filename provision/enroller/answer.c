@@ -80,6 +80,7 @@ int enrol_answer_to_json(const struct enrol_answer *a, json_t *object, struct er
 	    json_set_bool(object, "possibly_issued", a->possibly_issued, e) != 0 ||
 	    json_set_int(object, "service_ms", a->service_ms, e) != 0 ||
 	    json_set_int(object, "posts", a->posts, e) != 0 ||
+	    json_set_int(object, "date_s", a->date_s, e) != 0 ||
 	    json_set_new(object, "warnings", warning_names(a->warnings), e) != 0)
 		return -1;
 	if (set_leaf(a, object, e) != 0 || set_list(a->others, "others", object, e) != 0)

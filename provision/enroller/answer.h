@@ -33,6 +33,7 @@ struct enrol_answer {
 	unsigned warnings;        /* enum est_warning */
 	int64_t service_ms;
 	int posts;
+	int64_t date_s; /* what the answer says the time is, since the epoch; 0: nothing */
 	struct err why; /* code and message for the operator; always set, also when issued */
 };
 
@@ -45,8 +46,8 @@ const char *enrol_outcome_name(enum enrol_outcome outcome);
 must_check int enrol_append_der(const X509 *cert, json_t *list, struct err *e);
 
 /* {"outcome","status","code","message","retry_after_s","leaf","others","warnings","service_ms",
- * "posts","possibly_issued","unusable","unusable_left_out"} into object; leaf is left out where there is
- * none, and so are the last two. */
+ * "posts","possibly_issued","unusable","unusable_left_out","date_s"} into object; leaf is left out where
+ * there is none, and so are the two before the last. */
 must_check int enrol_answer_to_json(const struct enrol_answer *a, json_t *object, struct err *e);
 
 #endif

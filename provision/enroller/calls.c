@@ -211,9 +211,11 @@ static int run_cacerts(void *context, const json_t *request, json_t *ok, struct 
 	AUTO(X509_STACK) *certs = NULL;
 	const struct enroller *s = context;
 	json_t *list = json_array();
+	int64_t date_s;
 
 	if (json_set_new(ok, "certificates", list, e) != 0 || need_open(s, e) != 0 ||
-	    est_cacerts(s->est, serve_deadline(request), &certs, e) != 0)
+	    est_cacerts(s->est, serve_deadline(request), &certs, &date_s, e) != 0 ||
+	    json_set_int(ok, "date_s", date_s, e) != 0)
 		return -1;
 	for (int i = 0; i < sk_X509_num(certs); i++)
 		if (enrol_append_der(sk_X509_value(certs, i), list, e) != 0)

@@ -89,6 +89,16 @@ static int post(struct est *est, const struct buf *body, int64_t deadline, struc
 	return 0;
 }
 
+/* An IMF-fixdate (RFC 9110 5.6.7) in seconds since the epoch; 0 for anything else. */
+static int64_t parse_date(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	int64_t seconds = end != NULL && *end == '\0' ? (int64_t)timegm(&tm) : 0;
+
+	return seconds > 0 ? seconds : 0;
+}
+
 int est_issue(struct est *est, const struct enrol_request *request, struct enrol_answer *ret,
     struct err *e)
 {
@@ -110,10 +120,14 @@ int est_issue(struct est *est, const struct enrol_request *request, struct enrol
 	    post(est, &body, request->deadline, &http, e) != 0)
 		return -1;
 	terms.now = clock_wall_s();
-	return judge_enrol(&http, &terms, ret, e);
+	if (judge_enrol(&http, &terms, ret, e) != 0)
+		return -1;
+	ret->date_s = parse_date(http.date);
+	return 0;
 }
 
-int est_cacerts(struct est *est, int64_t deadline, X509_STACK **ret, struct err *e)
+int est_cacerts(struct est *est, int64_t deadline, X509_STACK **ret, int64_t *ret_date_s,
+    struct err *e)
 {
 	AUTO_STRUCT(http_answer) http = { 0 };
 	unsigned ignored = 0;
@@ -121,6 +135,7 @@ int est_cacerts(struct est *est, int64_t deadline, X509_STACK **ret, struct err 
 	if (get(est, "/cacerts", deadline, &http, e) != 0 ||
 	    judge_cacerts(&http, ret, &ignored, e) != 0)
 		return err_while(e, "asking for the CA's certificates");
+	*ret_date_s = parse_date(http.date);
 	return 0;
 }
 
@@ -130,19 +145,17 @@ void est_health_free(struct est_health *health)
 	*health = (struct est_health){ 0 };
 }
 
-/* The Date header is an IMF-fixdate (RFC 9110 5.6.7). */
 static void read_date(const struct http_answer *http, struct est_health *ret)
 {
-	struct tm tm = { 0 };
-	const char *end = strptime(http->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	int64_t date_s = parse_date(http->date);
 
 	if (http->date[0] == '\0')
 		(void)err_set(&ret->date_why, ERR_CA, "est.date", "the CA sends no date");
-	else if (end == NULL || *end != '\0')
+	else if (date_s == 0)
 		(void)err_set(&ret->date_why, ERR_CA, "est.date",
 		    "the CA's date can not be read: %s", http->date);
 	else
-		ret->date_offset_s = (int64_t)timegm(&tm) - clock_wall_s();
+		ret->date_offset_s = date_s - clock_wall_s();
 }
 
 static int copy_peer(const struct est *est, struct est_health *ret, struct err *e)

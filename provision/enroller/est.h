@@ -33,8 +33,10 @@ struct enrol_request {
 must_check int est_issue(struct est *est, const struct enrol_request *request,
     struct enrol_answer *ret, struct err *e);
 
-/* /cacerts: what the CA offers as its own certificates; informative, trust is configured. */
-must_check int est_cacerts(struct est *est, int64_t deadline, X509_STACK **ret, struct err *e);
+/* /cacerts: what the CA offers as its own certificates; informative, trust is configured. *ret_date_s is
+ * the time that its answer bears (seconds since the epoch), 0 where it bears none. */
+must_check int est_cacerts(struct est *est, int64_t deadline, X509_STACK **ret, int64_t *ret_date_s,
+    struct err *e);
 
 /* Each part is good where its error's code is empty. */
 struct est_health {

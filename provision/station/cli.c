@@ -48,7 +48,9 @@ const struct command commands[] = {
 	    "upgrade RECORDS\n          copy into the present schema, verify, swap\n"
 	    "     kiln records accept-restore --config F --by WHO --reason R\n"
 	    "          go on with records that are an old copy, where the newer ones are lost for "
-	    "good" },
+	    "good\n"
+	    "     kiln records accept-clock --config F --by WHO --reason R\n"
+	    "          the clock is right now; it was wrong when the last unit was made" },
 	{ NULL, NULL, NULL },
 };
 
@@ -72,6 +74,13 @@ static const struct {
 	    "engineer goes on with:\n"
 	    "    kiln records accept-restore --config F --by WHO --reason R" },
 	{ "records.whole", "nothing has to be accepted: start the station" },
+	{ "clock.backwards",
+	    "set this machine's clock right (NTP). Where it is right now and was ahead when the "
+	    "last "
+	    "unit was made, an\n"
+	    "    engineer goes on with: kiln records accept-clock --config F --by WHO --reason R" },
+	{ "clock.ca",
+	    "set this machine's clock right (NTP), or call the CA desk where it is theirs" },
 	{ "list", "correct the list" },
 	{ "file", "check the path and its permissions" },
 	{ "yaml", "correct the file at that place" },

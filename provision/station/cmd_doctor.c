@@ -9,8 +9,10 @@
 
 #include "cli.h"
 #include "attestation.h"
+#include "clock.h"
 #include "config.h"
 #include "file.h"
+#include "ground.h"
 #include "oids.h"
 #include "peer.h"
 #include "place.h"
@@ -73,6 +75,7 @@ static void check_profile(struct doctor *d)
 static void check_records(struct doctor *d)
 {
 	AUTO_PTR(records) *r = NULL;
+	struct ground ground = { 0 };
 	struct statvfs disk;
 	struct err e = { 0 };
 	unsigned long long mib;
@@ -81,6 +84,9 @@ static void check_records(struct doctor *d)
 		bad(d, "records", &e);
 		return;
 	}
+	if (records_last_made(r, &ground.made_ms, &e) != 0 ||
+	    ground_check_clock(&ground, clock_wall_ms(), clock_now_ms(), &e) != 0)
+		bad(d, "clock and records", &e);
 	good("records", "%s, schema %d, writable", d->config->records, RECORDS_SCHEMA);
 	if (statvfs(d->config->records, &disk) != 0) {
 		wrong(d, "disk", ERR_RECORDS, "records.disk", "the free space can not be read");

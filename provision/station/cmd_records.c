@@ -1,11 +1,12 @@
-/* kiln records: brings records of an older schema to this one, and records that are an old copy back to
- * work. */
+/* kiln records: brings records of an older schema to this one, and says what a person accepts: that newer
+ * records are lost, that the clock was wrong. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
 #include "records.h"
+#include "source.h"
 #include "witness.h"
 
 static int upgrade(const char *path)
@@ -50,7 +51,8 @@ static int accept_restore(const char *config_path, const char *by, const char *r
 	return 0;
 }
 
-static int run_accept_restore(int argc, char **argv)
+static int run_accept(int argc, char **argv,
+    int (*accept)(const char *config, const char *by, const char *reason, struct err *e))
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
@@ -75,7 +77,22 @@ static int run_accept_restore(int argc, char **argv)
 	if (optind != argc || config == NULL || by == NULL || reason == NULL || by[0] == '\0' ||
 	    reason[0] == '\0')
 		return cli_usage("records");
-	return accept_restore(config, by, reason, &e) == 0 ? EXIT_PASSED : cli_fail(&e);
+	return accept(config, by, reason, &e) == 0 ? EXIT_PASSED : cli_fail(&e);
+}
+
+static int accept_clock(const char *config_path, const char *by, const char *reason, struct err *e)
+{
+	AUTO_STRUCT(source) s = { .config_path = config_path };
+
+	if (source_open(&s, true, e) != 0 ||
+	    source_append(&s,
+		json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what", "clock-accepted",
+		    "by", by, "reason", reason),
+		e) != 0)
+		return -1;
+	(void)printf("%s: this machine's clock is taken for right from now on\n",
+	    s.config->station);
+	return 0;
 }
 
 int cmd_records(int argc, char **argv)
@@ -83,6 +100,8 @@ int cmd_records(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "upgrade") == 0)
 		return upgrade(argv[2]);
 	if (argc > 1 && strcmp(argv[1], "accept-restore") == 0)
-		return run_accept_restore(argc - 1, argv + 1);
+		return run_accept(argc - 1, argv + 1, accept_restore);
+	if (argc > 1 && strcmp(argv[1], "accept-clock") == 0)
+		return run_accept(argc - 1, argv + 1, accept_clock);
 	return cli_usage(argv[0]);
 }

@@ -9,9 +9,10 @@ static bool must_park(const struct job *j, const struct err *why)
 	return j->claimed && (why->scope == SCOPE_STATION || why->domain == ERR_LINK);
 }
 
+/* A station's error is never the unit's, also where it has no job yet that could be parked. */
 const char *job_end_outcome(const struct job *j, const struct err *why)
 {
-	if (must_park(j, why))
+	if (must_park(j, why) || why->scope == SCOPE_STATION)
 		return "parked";
 	return why->domain == ERR_OPERATOR ? "refused" : "failed";
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -184,11 +185,71 @@ static void on_signer_ready(void *context)
 	door_mended(s->hsm_door);
 }
 
-static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
+void station_note_time(struct station *s, const json_t *answer)
+{
+	int64_t date_s = json_opt_int(answer, "date_s", 0);
+
+	if (date_s > 0 && date_s < INT64_MAX / 1000)
+		ground_ca_said(&s->ground, date_s * 1000, clock_now_ms());
+}
+
+static void on_time(void *context, const json_t *answer, const struct err *e)
 {
 	struct station *s = context;
 
-	s->hooks.ready(s->hooks.context, answer != NULL ? NULL : e);
+	(void)e; /* then the time is what the CA said before */
+	s->asking_time = false;
+	if (answer != NULL)
+		station_note_time(s, answer);
+}
+
+/* While the clock is not believed no unit asks the CA: what it says now is asked for by itself. */
+static void ask_time(struct station *s)
+{
+	struct err ignored = { 0 }; /* it is asked again at the next unit */
+
+	if (s->asking_time || s->enrollers == NULL)
+		return;
+	s->asking_time = pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS,
+			     on_time, s, &ignored) == 0;
+}
+
+int station_check_clock(struct station *s, struct err *e)
+{
+	if (ground_check_clock(&s->ground, clock_wall_ms(), clock_now_ms(), e) == 0)
+		return 0;
+	ask_time(s);
+	return -1;
+}
+
+int station_check_space(const struct station *s, struct err *e)
+{
+	const char *path = s->config->records;
+	struct statvfs disk;
+
+	if (statvfs(path, &disk) != 0)
+		return err_errno(e, ERR_RECORDS, "records.space", "looking for room for %s", path);
+	return ground_check_space((uint64_t)disk.f_bavail * disk.f_frsize, path, e);
+}
+
+/* A CA that is not believed for its dates is no CA's fault where it is our clock that is wrong. */
+static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
+{
+	struct station *s = context;
+	struct err why = { 0 };
+	bool sound;
+
+	if (answer != NULL)
+		station_note_time(s, answer);
+	sound = ground_check_clock(&s->ground, clock_wall_ms(), clock_now_ms(), &why) == 0;
+	if (!sound)
+		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
+				    "clock", "code", why.code, "message", why.message, "advice",
+				    err_advice(why.domain)));
+	if (answer != NULL)
+		s->hooks.ready(s->hooks.context, NULL);
+	else
+		s->hooks.ready(s->hooks.context, sound ? e : &why);
 }
 
 /* What can be done about a lost answer is the backend's to say; without rows for it nothing is sent. */
@@ -374,7 +435,8 @@ static int start(struct station *s, struct err *e)
 		if (slot_init(&s->slots[i], s, &s->config->slots[i], e) != 0)
 			return -1;
 	if (witness_open(&s->records, s->config, true, e) != 0 ||
-	    witness_note(s->records, e) != 0 || record_start(s, e) != 0 ||
+	    witness_note(s->records, e) != 0 ||
+	    records_last_made(s->records, &s->ground.made_ms, e) != 0 || record_start(s, e) != 0 ||
 	    records_start(s->records, &fd, e) != 0)
 		return -1;
 	s->recorded = event_new(s->loop, fd, EV_READ | EV_PERSIST, on_recorded, s);

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "door.h"
 #include "family.h"
+#include "ground.h"
 #include "place.h"
 #include "pool.h"
 #include "profile.h"
@@ -67,6 +68,8 @@ struct station {
 	struct door *ca_door, *hsm_door;
 	enum enrol_class enrol_class; /* of the enrollers' backend */
 	struct places *places;
+	struct ground ground;
+	bool asking_time; /* of the CA */
 	struct slot *slots;
 	size_t slot_count;
 	struct job *jobs; /* in flight */
@@ -105,6 +108,12 @@ void station_job_begins(struct station *s, struct job *j);
 void station_job_over(struct station *s, struct job *j);
 /* Records something nobody waits for; a failure breaks the station. body is taken over. */
 void station_note(struct station *s, json_t *body);
+/* The CA's answer says what the time is, or does not. */
+void station_note_time(struct station *s, const json_t *answer);
+/* May anything be made, by the clock? CONFIG "clock.backwards", "clock.ca". */
+must_check int station_check_clock(struct station *s, struct err *e);
+/* ... and is there room for another unit? RECORDS "records.space". */
+must_check int station_check_space(const struct station *s, struct err *e);
 /* True where a job of this serial ends soon: its device was taken out. */
 bool station_is_leaving(const struct station *s, const struct job *asking, const char *serial);
 /* The same for a record that is filled and allocated, which is taken over. */

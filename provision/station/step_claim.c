@@ -136,13 +136,28 @@ enum verdict judge_same_unit(struct job *j, const json_t *answer, struct record 
 	return VERDICT_DONE;
 }
 
+/* Of a job that was begun: what it still needs is little, and ending it is better than a full disk. */
+static bool is_begun(struct job *j)
+{
+	AUTO(json_t) *unit = NULL;
+	struct err ignored = { 0 }; /* then it is not known to be */
+	const char *status;
+
+	if (records_unit(j->station->records, j->identity.serial, &unit, &ignored) != 0)
+		return false;
+	status = json_opt_str(unit, "status", "");
+	return strcmp(status, "open") == 0 || strcmp(status, "parked") == 0;
+}
+
 enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
     int64_t *ret_wait_ms, struct err *e)
 {
-	const struct station *s = j->station;
+	struct station *s = j->station;
 
 	(void)answer;
 	(void)ret_wait_ms;
+	if (station_check_clock(s, e) != 0 || (!is_begun(j) && station_check_space(s, e) != 0))
+		return VERDICT_FAIL;
 	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim",
 	    "serial", j->identity.serial, "model", j->identity.model, "slot", j->slot_name,
 	    "profile", s->profile_sha256, "firmware", j->identity.firmware, "lifecycle",

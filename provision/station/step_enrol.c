@@ -16,6 +16,8 @@ int intend_enrol(struct job *j, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) csr = { 0 };
 
+	if (station_check_clock(j->station, e) != 0)
+		return -1;
 	j->attempt++;
 	if (buf_add(&csr, j->csr.data, j->csr.len, e) != 0 ||
 	    step_intent(j, r, "enrol", j->attempt, e) != 0)
@@ -394,6 +396,7 @@ enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
 	struct err why = { 0 };
 	int64_t pause_ms;
 
+	station_note_time(j->station, answer);
 	if (strcmp(name, "issued") == 0)
 		return judge_issued(j, answer, r, e);
 	if (strcmp(name, "unknown") == 0 &&

@@ -209,6 +209,10 @@ must_check int records_events(struct records *r, const char *serial, int64_t aft
 must_check int records_head(struct records *r, int64_t *ret_seq,
     uint8_t ret_head[static SHA256_LEN], struct err *e);
 
+/* Wall ms of this station's last event that something was made by (a claim or an intent), or by which a
+ * person accepted the clock ("station" of what "clock-accepted"); 0 where there is none. */
+must_check int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e);
+
 /*
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh
  * projection of the events (I1, I2, I7, I9 are constraints of that projection). Fills *ret with

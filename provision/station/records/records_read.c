@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "clock.h"
+
 static int add_intents(struct db *db, json_t *job, int64_t number, struct err *e)
 {
 	AUTO(json_t) *rows = NULL;
@@ -218,6 +220,62 @@ int records_order(struct records *r, const char *id, json_t **ret, struct err *e
 		return err_set(e, ERR_RECORDS, "order.unknown", "order %s is not recorded", id);
 	*ret = order;
 	return 0;
+}
+
+/* The number of the event by which something was made last; only claims and intents were checked against
+ * the clock, so that a start at a wrong time leaves no trace here. */
+static int last_made(struct db *db, const char *station, int64_t *ret, struct err *e)
+{
+	int64_t claim, intent, accepted;
+
+	if (db_number(db, "SELECT max(number) FROM job WHERE station = ?1",
+		DB_ARGS(db_text(station)), 0, &claim, e) != 0 ||
+	    db_number(db,
+		"SELECT max(intent.event) FROM intent JOIN job ON job.number = intent.job WHERE"
+		" job.station = ?1",
+		DB_ARGS(db_text(station)), 0, &intent, e) != 0)
+		return -1;
+	claim = claim > intent ? claim : intent;
+	if (db_number(db,
+		"SELECT max(number) FROM event WHERE station = ?1 AND number >= ?2 AND body LIKE"
+		" '%\"what\":\"clock-accepted\"%'",
+		DB_ARGS(db_text(station), db_int(claim)), claim, &accepted, e) != 0)
+		return -1;
+	*ret = accepted;
+	return 0;
+}
+
+static int made_at(struct db *db, const char *station, int64_t *ret, struct err *e)
+{
+	AUTO(json_t) *row = NULL;
+	AUTO(json_t) *body = NULL;
+	const char *text;
+	int64_t number;
+
+	if (last_made(db, station, &number, e) != 0 ||
+	    db_row(db, "SELECT body FROM event WHERE number = ?1", DB_ARGS(db_int(number)), &row,
+		e) != 0)
+		return -1;
+	*ret = 0;
+	if (row == NULL)
+		return 0;
+	text = json_opt_str(row, "body", "");
+	if (json_parse(text, strlen(text), &body, ERR_RECORDS, e) != 0)
+		return -1;
+	*ret = clock_parse(json_opt_str(body, "at", ""));
+	return *ret >= 0 ? 0
+			 : err_set(e, ERR_RECORDS, "records.damaged", "event %lld has no time",
+			       (long long)number);
+}
+
+int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = made_at(&r->reader, r->station, ret_wall_ms, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
 }
 
 static int blob_read(struct db *db, const char *digest, struct buf *ret, struct err *e)

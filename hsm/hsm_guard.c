@@ -19,6 +19,7 @@ static int put(const char *path, const struct hsm_token *token, const char *stat
 {
 	AUTO(json_t) *guard = json_object();
 	AUTO_STRUCT(buf) text = { 0 };
+	struct err why = { 0 };
 	char at[CLOCK_TEXT];
 
 	clock_wall_text(at);
@@ -31,8 +32,10 @@ static int put(const char *path, const struct hsm_token *token, const char *stat
 	    json_set_str(guard, "at", at, e) != 0 || json_canonical(guard, &text, e) != 0 ||
 	    buf_add_u8(&text, '\n', e) != 0)
 		return -1;
-	if (file_write(path, text.data, text.len, 0600, e) != 0)
-		return err_while(e, "no login without its guard file");
+	/* A full disk, not a wrong configuration: tried again without a login. */
+	if (file_write(path, text.data, text.len, 0600, &why) != 0)
+		return err_set(e, ERR_HSM, "hsm.rebuild", "no login without its guard file: %s",
+		    why.message);
 	return 0;
 }
 

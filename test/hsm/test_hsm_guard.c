@@ -97,7 +97,7 @@ static void without_a_place_for_it_there_is_no_login(void **state)
 	struct err e = { 0 };
 
 	(void)snprintf(path, sizeof(path), "%s/absent/guard", f->folder);
-	assert_err(hsm_guard_begin(path, &token, &e), &e, "file");
+	assert_err(hsm_guard_begin(path, &token, &e), &e, "hsm.rebuild");
 }
 
 #define GUARD_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

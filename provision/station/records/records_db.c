@@ -17,6 +17,8 @@ static int failed(struct sqlite3 *handle, int rc, struct err *e)
 	const char *why = handle != NULL ? sqlite3_errmsg(handle) : sqlite3_errstr(rc);
 	int system = handle != NULL ? sqlite3_system_errno(handle) : 0;
 
+	if ((rc & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT))
+		rc = SQLITE_FULL;
 	switch (rc & 0xff) {
 	case SQLITE_CONSTRAINT:
 		return err_set(e, ERR_RECORDS, "record.constraint", "the records refuse this: %s",

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "failpoint.h"
 
 /* Record: magic, number, length, check sum of all but magic and itself; then the content. */
 enum { HEADER = 16, MAGIC = 0x314b4c46, BANKS = 2 };
@@ -179,6 +180,7 @@ int twin_bank_store(const char *path, uint32_t number, const struct buf *content
 
 	if (add_record(&record, number, content, e) != 0)
 		return -1;
+	FAILPOINT("flash.write");
 	len = tear != NULL ? spoil(&record, tear, number) : record.len;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -186,5 +188,6 @@ int twin_bank_store(const char *path, uint32_t number, const struct buf *content
 	rc = write_all(fd, record.data, len, (off_t)(number % BANKS * TWIN_BANK_LEN));
 	if (close(fd) != 0 || rc != 0)
 		return err_errno(e, ERR_DEVICE, "twin.flash", "writing %s", path);
+	FAILPOINT("flash.written");
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 enum {
 	BITS_PER_BYTE = 10, /* 8N1 */
 	SLICE = 64,         /* bytes between two pauses */
@@ -77,6 +79,7 @@ int twin_line_write(const struct twin_line *l, const void *data, size_t len, str
 {
 	const uint8_t *p = data;
 
+	FAILPOINT("device.answer");
 	while (len > 0) {
 		size_t n = len < SLICE ? len : SLICE;
 		size_t done;
@@ -89,5 +92,6 @@ int twin_line_write(const struct twin_line *l, const void *data, size_t len, str
 		p += done;
 		len -= done;
 	}
+	FAILPOINT("device.answered");
 	return 0;
 }

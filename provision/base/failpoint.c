@@ -31,6 +31,7 @@ static struct {
 	atomic_ulong *count; /* of the rule, shared by all processes where there is a file for it */
 	atomic_ulong own_count;
 	atomic_ulong hits;
+	bool forked; /* since it began: the descriptors may be closed, the parent is another */
 } state = { .log = -1, .parent = -1 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -124,6 +125,19 @@ static void begin(void)
 	read_rule();
 }
 
+static void note_fork(void)
+{
+	state.forked = true;
+	atomic_store(&state.hits, 0);
+}
+
+static void begin_process(void)
+{
+	begin();
+	if (pthread_atfork(NULL, NULL, note_fork) != 0)
+		abort();
+}
+
 static void write_log(const char *point)
 {
 	unsigned long count = atomic_fetch_add(&state.hits, 1) + 1;
@@ -173,7 +187,11 @@ void failpoint_hit(const char *point)
 {
 	int before = errno;
 
-	(void)pthread_once(&once, begin);
+	(void)pthread_once(&once, begin_process);
+	if (state.forked) { /* then there is one thread */
+		state.forked = false;
+		begin();
+	}
 	write_log(point);
 	if (is_due(point))
 		act();

@@ -169,6 +169,31 @@ static void test_it_can_sleep_and_leaves_errno_alone(void **state)
 	assert_true(clock_now_ms() - before >= 300);
 }
 
+/* As kiln-twin does for each device. */
+static void test_a_fork_without_its_descriptors_goes_on(void **state)
+{
+	const struct scene *s = *state;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		put_env("KILN_FAILPOINT", "test_failpoint:b:1:kill");
+		put_env("KILN_FAILPOINT_LOG", s->log);
+		FAILPOINT("a");
+		pid = fork();
+		if (pid == 0) {
+			(void)close_range(STDERR_FILENO + 1, ~0U, 0); /* the arguments are good */
+			FAILPOINT("a");
+			FAILPOINT("b");
+		}
+		(void)waitpid(pid, &status, 0); /* fails where status is not set */
+		_exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? WENT_ON : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), WENT_ON);
+	assert_int_equal(lines_of(s->log), 3);
+}
+
 /* The parent starts a child that lets it die, and dies before the child is through. */
 static void test_it_kills_the_parent_and_goes_on(void **state)
 {
@@ -233,6 +258,7 @@ int main(void)
 		CASE(test_a_shared_count_goes_on_in_the_next_process),
 		CASE(test_a_rule_that_can_not_be_read_aborts),
 		CASE(test_it_can_sleep_and_leaves_errno_alone),
+		CASE(test_a_fork_without_its_descriptors_goes_on),
 		CASE(test_it_kills_the_parent_and_goes_on),
 		CASE(test_a_parent_outlives_a_child_that_never_gets_there),
 #else

@@ -39,8 +39,8 @@ def build_shim(folder):
 class Program:
     """kiln-devca or kiln-twin, spoken to on its standard input and output."""
 
-    def __init__(self, name, *arguments):
-        self.process = subprocess.Popen([os.path.join(BIN, name), *map(str, arguments)],
+    def __init__(self, name, *arguments, env=None):
+        self.process = subprocess.Popen([os.path.join(BIN, name), *map(str, arguments)], env=env,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
@@ -253,7 +253,7 @@ class World:
         self.model = next(line.split("example:")[1].strip(" }") for line in text.splitlines()
                           if line.strip().startswith("model: {") and "example" in line)
 
-    def start_twins(self, first=None):
+    def start_twins(self, first=None, env=None):
         o = self.options
         arguments = ["--family", o["family"], "--dir", self.path("devices"), "--devices", o["devices"], "--slots",
                      o["slots"], "--keygen-ms", o["keygen_ms"], "--seed", 7, "--model", self.model, "--serial",
@@ -262,7 +262,7 @@ class World:
             arguments += ["--variant", o["variant"]]
         for fault in o["faults"]:
             arguments += ["--fault", fault]
-        self.twins = Program("kiln-twin", *arguments)
+        self.twins = Program("kiln-twin", *arguments, env=env)
         self.programs.append(self.twins)
 
     def serials(self):

@@ -1,6 +1,6 @@
 """The kill sweep. Which points there are is found by counting the hits of an undisturbed job; then the job is
 run once for each, with kill -9 there: of the station, of the child itself, of the station while its child
-stands there. By default a spread sample that has every kind of point; all of them with KILN_SWEEP=1.
+stands there, of the emulated device. By default a spread sample that has every kind of point; all of them with KILN_SWEEP=1.
 
     sweep.py                               prints the table, also to build/<preset>/sweep.txt
     sweep.py PROGRAM:POINT:N:MODE[:AGAIN] ...   only these, of the one-device job (what a violation names)
@@ -25,12 +25,12 @@ KEPT = os.path.join(os.path.dirname(BIN), "sweep-violations")
 
 
 def points_of(hits):
-    """Every point of a job: a child's hit is two of them."""
+    """Every point of a job: a hit of the station's child is two of them."""
     seen = collections.Counter()
     points = []
     for name, program in hits:
         seen[program, name] += 1
-        for mode in ["kill"] if program == "kiln" else ["kill", "parent"]:
+        for mode in ["kill"] if program in ("kiln", "kiln-twin") else ["kill", "parent"]:
             points.append(Point(program, name, seen[program, name], mode))
     return points
 

@@ -33,8 +33,9 @@ def need(holds, what, *details):
 
 
 class Point:
-    """The n-th hit of a failpoint in a program, and what happens there: "kill" the program itself, or its
-    "parent", which is the station. again: the hit of its next start at which the station is killed once more."""
+    """The n-th hit of a failpoint in a program, and what happens there: "kill" the program itself (of kiln-twin:
+    one device, which has lost its power then), or its "parent", which is the station. again: the hit of its next
+    start at which the station is killed once more."""
 
     def __init__(self, program, name, n, mode, again=0):
         self.program, self.name, self.n, self.mode, self.again = program, name, n, mode, again
@@ -46,6 +47,9 @@ class Point:
 
     def rule(self):
         return f"{self.program}:{self.name}:{self.n}:{self.mode}"
+
+    def environment(self, count):
+        return {"KILN_FAILPOINT": self.rule(), "KILN_FAILPOINT_COUNT": count}
 
     def __str__(self):
         return self.rule() + (f":{self.again}" if self.again else "")
@@ -77,8 +81,7 @@ class Site:
         self.devices, self.slots = devices, slots
         self.world = World(devices=devices, slots=slots, keygen_ms=0, order=("lot-1", 5 * devices))
         w = self.world
-        w.text = w.text.replace("  url: URL\n",
-                                f"  url: URL\n  processes: {min(slots, 2)}\n  retry: {{ min_s: 1, default_s: 1 }}\n")
+        w.text = w.text.replace("  url: URL\n", f"  url: URL\n  processes: {min(slots, 2)}\n")
         w.set_label(None)
         self.spare = w.path("spare")
         os.mkdir(self.spare)
@@ -88,8 +91,9 @@ class Site:
     def close(self):
         self.world.close()
 
-    def renew(self):
+    def renew(self, point=None):
         w = self.world
+        self.count_file = w.path("count")
         w.twins.stop()
         w.programs.remove(w.twins)
         for batch in w.batches:
@@ -103,29 +107,51 @@ class Site:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         shutil.copytree(os.path.join(self.spare, "tokens"), w.path("tokens"))
         os.mkdir(w.path("devices"))
-        w.start_twins()
+        device = point.environment(self.count_file) if point and point.program == "kiln-twin" else {}
+        w.start_twins(env={**os.environ, "KILN_FAILPOINT_LOG": w.path("device-hits"), **device})
         self.posts_before = len(w.posts())
         self.events, self.printed, self.ended, self.handled = [], [], {}, 0
+        self.here = dict(enumerate(w.serials()[:self.slots], start=1))  # what the fixture holds, by slot
+        self.dark = {}  # since when a device in the fixture has no power, by slot
 
-    def start(self, **failpoints):
-        environment = dict(os.environ)
-        environment.update({"KILN_FAILPOINT_LOG": self.world.path("hits")}, **failpoints)
-        self.world.environment = environment
+    def start(self, failpoints=None):
+        self.world.environment = {**os.environ, "KILN_FAILPOINT_LOG": self.world.path("hits"), **(failpoints or {})}
         self.handled = 0
         return Batch(self.world, swap=False)
 
     def hits(self):
-        """(point, program) of every hit so far."""
-        return [tuple(line.split()[:2]) for line in self.world.read("hits").splitlines()]
+        """(point, program) of every hit so far: the station's and its children's, then the devices'. What the
+        holder of the devices hits is no point."""
+        lines = [line.split() for line in self.world.read("hits").splitlines()]
+        devices = [line.split() for line in self.world.read("device-hits").splitlines()]
+        holder = {line[0] for line in devices if int(line[2]) == self.world.twins.process.pid}
+        return [tuple(line[:2]) for line in lines + [line for line in devices if line[0] not in holder]]
 
-    def plugged(self):
-        return {s["slot"]: s.get("serial") for s in self.world.twins.ask("list")["slots"]}
+    def powered(self):
+        return {s["slot"] for s in self.world.twins.ask("list")["slots"] if s.get("serial")}
 
-    def replug(self, slot):
-        serial = self.plugged()[slot]
-        if serial is not None:
+    def unplug(self, slot):
+        if slot in self.powered():
             self.world.twins.ask("unplug", slot=slot)
-            self.world.twins.ask("plug", slot=slot, serial=serial)
+        return self.here.pop(slot)
+
+    def plug(self, slot, serial):
+        self.world.twins.ask("plug", slot=slot, serial=serial)
+        self.here[slot] = serial
+        self.dark.pop(slot, None)
+
+    def next_into(self, slot):
+        serial = self.world.twins.ask("swap", slot=slot).get("serial")
+        self.here.pop(slot, None)
+        if serial:
+            self.here[slot] = serial
+
+    def light(self):
+        """A device that has no power, and that no unit event asks to be plugged in again, is."""
+        powered = self.powered()
+        for slot in set(self.here) - powered:
+            if time.monotonic() - self.dark.setdefault(slot, time.monotonic()) > 1:
+                self.plug(slot, self.here[slot])
 
     def hand(self, unit):
         """The operator's: what has ended makes room for the next, what waits is plugged in again."""
@@ -133,11 +159,12 @@ class Site:
         if unit["outcome"] == "passed" or unit.get("code") == "claim.passed":
             self.ended[serial] = "passed"
         elif unit["outcome"] == "parked" or serial == "":
-            self.replug(slot)
+            if slot in self.here:
+                self.plug(slot, self.unplug(slot))
             return
         else:
             self.ended[serial] = unit.get("code", "?")
-        self.world.twins.ask("swap", slot=slot)
+        self.next_into(slot)
 
     def drive(self, batch):
         """Until every device has ended and the station with it, or the station has died; its exit code."""
@@ -159,6 +186,7 @@ class Site:
                 batch.kill()
                 raise Violation(f"stuck: {batch.events[-3:]} {batch.stderr}")
             if not units:
+                self.light()
                 with batch.seen:
                     batch.seen.wait(0.02)
         code = batch.wait()
@@ -170,19 +198,17 @@ class Site:
 
     def come_back(self, turn):
         """After a station has died: the devices stay, are plugged in again, or change their slots."""
-        plugged = {slot: serial for slot, serial in self.plugged().items() if serial}
-        if turn % 3 == 0 and plugged:
+        if not self.here:  # all have ended: one is looked at once more
+            self.plug(1, self.world.serials()[0])
             return
-        if not plugged:  # all have ended: one is looked at once more
-            self.world.twins.ask("plug", slot=1, serial=self.world.serials()[0])
+        if turn % 3 == 0:
             return
-        for slot in plugged:
-            self.world.twins.ask("unplug", slot=slot)
-        slots = list(plugged)
+        slots = list(self.here)
+        serials = [self.unplug(slot) for slot in slots]
         if turn % 3 == 2:
             slots = slots[1:] + slots[:1]
-        for slot, serial in zip(slots, plugged.values()):
-            self.world.twins.ask("plug", slot=slot, serial=serial)
+        for slot, serial in zip(slots, serials):
+            self.plug(slot, serial)
 
     def return_devices(self, turn):
         self.come_back(turn)
@@ -192,7 +218,7 @@ class Site:
     def die_again(self, point, turn, before):
         """The station is killed while it recovers; what is durable then."""
         self.return_devices(turn)
-        code = self.drive(self.start(KILN_FAILPOINT=f"kiln:*:{point.again}:kill"))
+        code = self.drive(self.start({"KILN_FAILPOINT": f"kiln:*:{point.again}:kill"}))
         need(code in (KILLED, PASSED, UNITS, PENDING), "the station did not start again", code, self.printed[-1])
         now = log_after(self, point)
         need(now[:len(before)] == before, "I7: what was durable before the kill has changed")
@@ -220,7 +246,7 @@ class Site:
         passage = Passage(point)
         began = time.monotonic()
         try:
-            self.renew()
+            self.renew(point)
             self.run(passage, turn)
         except Violation as why:
             passage.violation = str(why)
@@ -230,9 +256,9 @@ class Site:
         return passage
 
     def run(self, passage, turn):
-        point, count = passage.point, self.world.path("count")
-        code = self.drive(self.start(KILN_FAILPOINT=point.rule(), KILN_FAILPOINT_COUNT=count))
-        passage.reached = counted(count) >= point.n
+        point = passage.point
+        code = self.drive(self.start(point.environment(self.count_file) if point.program != "kiln-twin" else None))
+        passage.reached = counted(self.count_file) >= point.n
         station_died = passage.reached and point.kills_station()
         need((code == KILLED) == station_died, "the station ended in another way", code, self.printed[-1])
         before = log_after(self, point) if station_died else []

@@ -1,5 +1,6 @@
 #include "profile_read.h"
 
+#include <limits.h>
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,38 +9,49 @@
 
 enum { PATTERN_MAX = 200 };
 
-/* Matches whole, whether or not the pattern says so itself. 1, 0, or -1 for a pattern that is none. */
-static int matches(const char *pattern, const char *text, char *why, size_t size)
+/* Matches whole, whether or not the pattern says so itself. Error "pattern" for one that is none. */
+static int matches(const char *pattern, const char *text, bool *ret, struct err *e)
 {
-	char whole[PATTERN_MAX + 8];
+	char whole[PATTERN_MAX + 8], why[100];
 	regex_t compiled;
-	int rc;
+	int rc, len;
 
 	(void)snprintf(whole, sizeof(whole), "^(%s)$", pattern); /* its length was checked */
 	rc = regcomp(&compiled, whole, REG_EXTENDED | REG_NOSUB);
 	if (rc != 0) {
-		(void)regerror(rc, &compiled, why, size);
-		return -1;
+		(void)regerror(rc, &compiled, why, sizeof(why));
+		return rc == REG_ESPACE ? err_nomem(e)
+					: err_set(e, ERR_CONFIG, "pattern", "%s", why);
 	}
-	rc = regexec(&compiled, text, 0, NULL, 0);
+	/* regexec(3) of glibc calls it no match when memory runs out; this one says -2. */
+	len = (int)strnlen(text, INT_MAX);
+	rc = re_search(&compiled, text, len, 0, 0, NULL);
 	regfree(&compiled);
-	return rc == 0;
+	if (rc < -1)
+		return err_nomem(e);
+	*ret = rc == 0;
+	return 0;
 }
 
 static int read_pattern(const struct yaml_node *map, const char *key, const char **ret,
     struct err *e)
 {
 	const struct yaml_node *n;
-	char why[100] = "";
+	struct err why = { 0 };
+	bool ignored;
 
 	if (yaml_str(map, key, NULL, ret, e) < 0)
 		return -1;
 	n = yaml_get(map, key);
 	if ((*ret)[0] == '\0' || strlen(*ret) > PATTERN_MAX)
 		return profile_error(n, e, "a pattern has 1 to %d characters", PATTERN_MAX);
-	if (matches(*ret, "", why, sizeof(why)) < 0)
-		return profile_error(n, e, "not a POSIX extended regular expression: %s", why);
-	return 0;
+	if (matches(*ret, "", &ignored, &why) == 0)
+		return 0;
+	if (err_is(&why, "pattern"))
+		return profile_error(n, e, "not a POSIX extended regular expression: %s",
+		    why.message);
+	*e = why;
+	return -1;
 }
 
 static int read_optional(const struct yaml_node *identity, const char *key, const char **ret,
@@ -68,7 +80,7 @@ static int read_required(const struct yaml_node *identity, const char *key,
 {
 	static const char *const keys[] = { "pattern", "example", NULL };
 	const struct yaml_node *map;
-	char why[100];
+	bool fits;
 
 	if (yaml_map(identity, key, true, &map, e) < 0 || yaml_keys(map, keys, e) < 0 ||
 	    read_pattern(map, "pattern", ret_pattern, e) < 0 ||
@@ -78,7 +90,9 @@ static int read_required(const struct yaml_node *identity, const char *key,
 	    !is_printable(*ret_example))
 		return profile_error(yaml_get(map, "example"), e,
 		    "an example has 1 to %d printable ASCII characters", IDENTITY_MAX);
-	if (matches(*ret_pattern, *ret_example, why, sizeof(why)) != 1)
+	if (matches(*ret_pattern, *ret_example, &fits, e) < 0)
+		return -1;
+	if (!fits)
 		return profile_error(yaml_get(map, "example"), e,
 		    "the example \"%s\" does not match the pattern %s", *ret_example, *ret_pattern);
 	return 0;
@@ -105,12 +119,16 @@ int profile_read_identity(struct profile *p, const struct yaml_node *root, struc
 
 int profile_expects(const struct profile *p, const char *serial, const char *model, struct err *e)
 {
-	char text[100];
+	bool fits;
 
-	if (matches(p->serial_pattern, serial, text, sizeof(text)) != 1)
+	if (matches(p->serial_pattern, serial, &fits, e) < 0)
+		return -1;
+	if (!fits)
 		return err_set(e, ERR_CONFIG, "list", "serial %s does not match %s of profile %s",
 		    serial, p->serial_pattern, p->product);
-	if (model[0] != '\0' && matches(p->model_pattern, model, text, sizeof(text)) != 1)
+	if (model[0] != '\0' && matches(p->model_pattern, model, &fits, e) < 0)
+		return -1;
+	if (!fits)
 		return err_set(e, ERR_CONFIG, "list",
 		    "serial %s: model %s does not match %s of profile %s", serial, model,
 		    p->model_pattern, p->product);
@@ -129,20 +147,25 @@ int profile_match(const struct profile *p, const struct identity *i, struct err 
 	};
 	AUTO_STRUCT(subject) subject = { 0 };
 	struct err why = { 0 };
-	char text[100];
+	bool fits;
 
 	for (size_t k = 0; k < COUNT(fields); k++) {
 		if (fields[k].pattern == NULL)
 			continue;
-		if (matches(fields[k].pattern, fields[k].value, text, sizeof(text)) != 1)
+		if (matches(fields[k].pattern, fields[k].value, &fits, e) < 0)
+			return -1;
+		if (!fits)
 			return err_set(e, ERR_DEVICE, fields[k].code,
 			    "the device's %s \"%s\" does not match %s of profile %s",
 			    fields[k].what, fields[k].value, fields[k].pattern, p->product);
 	}
 	if (i->serial[0] == '\0')
 		return err_set(e, ERR_DEVICE, "identity.serial", "the device has no serial");
-	if (subject_render(&subject, p, i, &why) < 0)
+	if (subject_render(&subject, p, i, &why) == 0)
+		return 0;
+	if (!err_is(&why, "nomem"))
 		return err_set(e, ERR_DEVICE, "identity.template",
 		    "the device's identity does not fill the certificate's names: %s", why.message);
-	return 0;
+	*e = why;
+	return -1;
 }

@@ -1,7 +1,6 @@
 #include "yaml_tree.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,22 +146,55 @@ const struct yaml_node *yaml_value_at(const struct yaml_node *map, size_t i)
 	return yaml_at(map, i);
 }
 
+static size_t digits(const char *text)
+{
+	return strspn(text, "0123456789");
+}
+
+/* [-+]?([.][0-9]+|[0-9]+([.][0-9]*)?)([eE][-+]?[0-9]+)? */
+static bool is_float(const char *text)
+{
+	size_t whole, part = 0;
+
+	text += *text == '-' || *text == '+';
+	whole = digits(text);
+	text += whole;
+	if (*text == '.') {
+		part = digits(++text);
+		text += part;
+	}
+	if (whole + part == 0)
+		return false;
+	if (*text != 'e' && *text != 'E')
+		return *text == '\0';
+	text++;
+	text += *text == '-' || *text == '+';
+	return digits(text) > 0 && text[digits(text)] == '\0';
+}
+
+static bool is_in_base(const char *text, const char *prefix, const char *accepted)
+{
+	size_t len;
+
+	if (strncmp(text, prefix, strlen(prefix)) != 0)
+		return false;
+	text += strlen(prefix);
+	len = strspn(text, accepted);
+	return len > 0 && text[len] == '\0';
+}
+
 /* What YAML 1.2 reads as null, bool or number (core schema, 10.3.2). */
 static bool is_text_in_core_schema(const char *text)
 {
-	static const char pattern[] =
-	    "^(~|null|Null|NULL|true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]"
-	    "+|"
-	    "[-+]?([.][0-9]+|[0-9]+([.][0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?[.](inf|Inf|INF)|"
-	    "[.](nan|NaN|NAN))$";
-	regex_t compiled;
-	bool matches;
+	static const char *const words[] = { "~", "null", "Null", "NULL", "true", "True", "TRUE",
+		"false", "False", "FALSE", ".nan", ".NaN", ".NAN", NULL };
+	static const char *const infinite[] = { ".inf", ".Inf", ".INF", NULL };
+	int ignored;
 
-	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		abort();
-	matches = regexec(&compiled, text, 0, NULL, 0) == 0;
-	regfree(&compiled);
-	return !matches;
+	return !is_one_of(text, words, &ignored) &&
+	       !is_one_of(text + (*text == '-' || *text == '+'), infinite, &ignored) &&
+	       !is_float(text) && !is_in_base(text, "0o", "01234567") &&
+	       !is_in_base(text, "0x", "0123456789abcdefABCDEF");
 }
 
 static const char *name_of(const struct yaml_node *n)

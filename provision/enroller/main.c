@@ -4,6 +4,7 @@
 
 #include "admin.h"
 #include "calls.h"
+#include "memory.h"
 
 static int run_service(struct err *e)
 {
@@ -27,7 +28,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: kiln-enroller [--admin]   (started by kiln)\n");
 		return 2;
 	}
-	if (http_init(&e) != 0)
+	if (memory_guard(&e) != 0 || http_init(&e) != 0)
 		rc = -1;
 	else
 		rc = admin ? run_admin(&e) : run_service(&e);

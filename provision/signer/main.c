@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "admin.h"
+#include "memory.h"
 #include "signer.h"
 
 /* The next read of the channel sees its end: what runs is finished, then the module is finalised. */
@@ -35,7 +36,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)sigaction(SIGTERM, &term, NULL); /* can not fail for a valid signal */
-	if (run(admin, &e) == 0)
+	if (memory_guard(&e) == 0 && run(admin, &e) == 0)
 		return 0;
 	(void)fprintf(stderr, "kiln-signer: %s\n", e.message);
 	return 1;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "slot.h"
 #include "version.h"
 
@@ -17,7 +18,9 @@ int main(int argc, char **argv)
 		    kiln_version()); /* there is nobody else to tell */
 		return 2;
 	}
-	rc = serve("kiln-slot", true, slot_calls, slot_call_count, &slot, &e);
+	rc = memory_guard(&e) != 0
+		 ? -1
+		 : serve("kiln-slot", true, slot_calls, slot_call_count, &slot, &e);
 	if (rc != 0)
 		(void)fprintf(stderr, "kiln-slot: %s\n", e.message);
 	slot_free(&slot);

@@ -321,7 +321,8 @@ static int run(struct batch *b, const struct config *config, struct batch_result
 		return -1;
 	if (check_list(b, e) != 0)
 		return -1;
-	(void)event_base_dispatch(b->loop); /* ends by loopbreak */
+	if (event_base_dispatch(b->loop) < 0) /* it ends by loopbreak */
+		(void)err_errno(&b->why, ERR_CONFIG, "loop", "waiting for what happens next");
 	if (b->failed_to_start) {
 		*e = b->why;
 		return -1;

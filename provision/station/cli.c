@@ -86,6 +86,7 @@ static const struct {
 	{ "yaml", "correct the file at that place" },
 	{ "profile", "correct the profile at that place" },
 	{ "unit.unknown", "check the serial" },
+	{ "nomem", "free memory on this computer, then start again" },
 	{ "hsm.operator.guard", "correct the PIN, then kiln hsm unblock" },
 };
 
@@ -103,6 +104,8 @@ int cli_fail(const struct err *e)
 	    advice_for(e));
 	if (err_is(e, "records.locked"))
 		return EXIT_LOCKED;
+	if (err_is(e, "nomem"))
+		return EXIT_STATION;
 	return e->domain == ERR_CONFIG || e->domain == ERR_OPERATOR ? EXIT_INPUT : EXIT_STATION;
 }
 

@@ -25,7 +25,7 @@ static void plan_in(struct door *d, int64_t ms)
 	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	if (event_add(d->turn, &t) != 0)
-		abort(); /* libevent without memory: the records are as the last commit left them */
+		abort(); /* a timer fails only without memory, and that ends the program (memory.h) */
 }
 
 static bool is_dismissing(const struct door *d)

@@ -28,7 +28,7 @@ void job_wait_ms(struct job *j, int64_t ms)
 
 	j->wait = WAIT_TIMER;
 	if (event_add(j->timer, &t) != 0)
-		abort(); /* libevent without memory: the records are as the last commit left them */
+		abort(); /* a timer fails only without memory, and that ends the program (memory.h) */
 }
 
 bool job_may_wait(const struct job *j)

@@ -1,10 +1,14 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <event2/event.h>
+
 #include "cli.h"
+#include "memory.h"
 #include "serve.h"
 #include "version.h"
 
@@ -32,9 +36,23 @@ static void harden(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* libevent says where memory ran out, but not everywhere: a line that has no room looks like none. */
+static bool guard_memory(void)
+{
+	struct err e = { 0 };
+
+	event_set_mem_functions(memory_get, memory_resize, free);
+	if (memory_guard(&e) == 0)
+		return true;
+	(void)cli_fail(&e);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	harden();
+	if (!guard_memory())
+		return EXIT_STATION;
 	if (argc < 2)
 		return help(stderr, EXIT_USAGE);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)

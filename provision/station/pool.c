@@ -224,7 +224,7 @@ static void plan_restart(struct member *m, const struct err *why)
 	if (m->failures < INT_MAX)
 		m->failures++;
 	if (!is_final(why) && event_add(m->restart, &t) != 0)
-		abort(); /* libevent without memory: the records are as the last commit left them */
+		abort(); /* a timer fails only without memory, and that ends the program (memory.h) */
 	dispatch(m->pool);
 }
 

@@ -187,7 +187,7 @@ static enum verdict judge_issued(struct job *j, const json_t *answer, struct rec
 		    .at = clock_wall_s(),
 		    .accept_test_ca = j->station->config->ca_test },
 		&report, &why) != 0) {
-		if (record_orphan(j, &leaf, &why, r, e) == 0)
+		if (err_is(&why, "nomem") || record_orphan(j, &leaf, &why, r, e) == 0)
 			*e = why;
 		return VERDICT_FAIL;
 	}

@@ -354,16 +354,26 @@ static int close_kit(void **state)
 
 static void test_ecdsa_r(void **state)
 {
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {
+		{ "\x30\x03\x02\x01\x05", 5 },
+		{ "\x30\x06\x02\x01\x00\x02\x01\x05", 8 },
+		{ "\x30\x06\x02\x01\x05\x02\x01\x05\x00", 9 },
+		{ NULL, 0 },
+	};
 	AUTO_STRUCT(buf) r = { 0 };
+	struct err e = { 0 };
 
 	(void)state;
-	assert_true(judge_ecdsa_r((const uint8_t *)"\x30\x07\x02\x02\x00\x81\x02\x01\x05", 9, &r));
+	assert_ok(judge_ecdsa_r((const uint8_t *)"\x30\x07\x02\x02\x00\x81\x02\x01\x05", 9, &r, &e),
+	    &e);
 	assert_int_equal(r.len, 1);
 	assert_int_equal(r.data[0], 0x81);
-	assert_false(judge_ecdsa_r((const uint8_t *)"\x30\x03\x02\x01\x05", 5, &r));
-	assert_false(judge_ecdsa_r((const uint8_t *)"\x30\x06\x02\x01\x00\x02\x01\x05", 8, &r));
-	assert_false(judge_ecdsa_r((const uint8_t *)"\x30\x06\x02\x01\x05\x02\x01\x05\x00", 9, &r));
-	assert_false(judge_ecdsa_r(NULL, 0, &r));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_err(judge_ecdsa_r((const uint8_t *)bad[i].bytes, bad[i].len, &r, &e), &e,
+		    "csr.der");
 }
 
 /* Requests that a modem made, with NULL where ecdsa-with-SHA256 has no parameters: all is well with

@@ -193,5 +193,5 @@ int judge_cert(const struct profile *p, const struct identity *i, const struct c
 	l.leaf = leaf;
 	for (size_t k = 0; k < COUNT(checks); k++)
 		checks[k](&l);
-	return first_error(ret, e);
+	return l.no_memory ? err_nomem(e) : first_error(ret, e);
 }

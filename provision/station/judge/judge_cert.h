@@ -57,7 +57,8 @@ OWNED_STRUCT(cert_report, cert_report_free)
 
 /*
  * Checks everything and fills ret with all that it finds, whatever the result. The error is the first
- * finding that is one: domain CERT, its id as code; CONFIG where the profile can not be applied.
+ * finding that is one: domain CERT, its id as code; CONFIG where the profile can not be applied, and
+ * "nomem", which says nothing of the certificate.
  */
 must_check int judge_cert(const struct profile *p, const struct identity *i,
     const struct cert_question *q, struct cert_report *ret, struct err *e);

@@ -238,19 +238,28 @@ static int check_extensions(X509_REQ *request, const struct subject *want, const
 	return 0;
 }
 
-bool judge_ecdsa_r(const uint8_t *signature, size_t len, struct buf *ret)
+static bool take_r(struct der in, struct der *ret)
 {
-	struct der in = { signature, len }, body, r, s;
-	struct err ignored;
+	struct der body, s;
 
 	if (!der_take(&in, DER_SEQUENCE, &body) || in.len != 0 ||
-	    !der_take(&body, DER_INTEGER, &r) || !der_take(&body, DER_INTEGER, &s) || body.len != 0)
+	    !der_take(&body, DER_INTEGER, ret) || !der_take(&body, DER_INTEGER, &s) ||
+	    body.len != 0)
 		return false;
-	while (r.len > 0 && r.p[0] == 0) {
-		r.p++;
-		r.len--;
+	while (ret->len > 0 && ret->p[0] == 0) {
+		ret->p++;
+		ret->len--;
 	}
-	return r.len > 0 && buf_set(ret, r.p, r.len, &ignored) == 0;
+	return ret->len > 0;
+}
+
+int judge_ecdsa_r(const uint8_t *signature, size_t len, struct buf *ret, struct err *e)
+{
+	struct der r;
+
+	if (!take_r((struct der){ signature, len }, &r))
+		return err_set(e, ERR_DEVICE, "csr.der", "the CSR's ECDSA signature is malformed");
+	return buf_set(ret, r.p, r.len, e);
 }
 
 static int collect(const struct buf *der, const X509_REQ *request, EVP_PKEY *key,
@@ -262,9 +271,10 @@ static int collect(const struct buf *der, const X509_REQ *request, EVP_PKEY *key
 	if (x509_spki_digest(key, ret->spki_sha256, e) < 0)
 		return -1;
 	X509_REQ_get0_signature(request, &signature, NULL);
-	if (EVP_PKEY_is_a(key, "EC") && !judge_ecdsa_r(ASN1_STRING_get0_data(signature),
-					    (size_t)ASN1_STRING_length(signature), &ret->ecdsa_r))
-		return err_set(e, ERR_DEVICE, "csr.der", "the CSR's ECDSA signature is malformed");
+	if (EVP_PKEY_is_a(key, "EC") &&
+	    judge_ecdsa_r(ASN1_STRING_get0_data(signature), (size_t)ASN1_STRING_length(signature),
+		&ret->ecdsa_r, e) < 0)
+		return -1;
 	if (EVP_PKEY_up_ref(key) != 1)
 		return err_nomem(e);
 	ret->key = key;

@@ -32,7 +32,7 @@ OWNED_STRUCT(csr_facts, csr_facts_free)
 must_check int judge_csr(const struct profile *p, const struct identity *i, const struct buf *der,
     struct csr_facts *ret, struct err *e);
 
-/* r of an ECDSA-Sig-Value, big endian without leading zeros; false for anything else. */
-must_check bool judge_ecdsa_r(const uint8_t *signature, size_t len, struct buf *ret);
+/* r of an ECDSA-Sig-Value, big endian without leading zeros; DEVICE "csr.der" for anything else. */
+must_check int judge_ecdsa_r(const uint8_t *signature, size_t len, struct buf *ret, struct err *e);
 
 #endif

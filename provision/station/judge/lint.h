@@ -16,6 +16,7 @@ struct lint {
 	const struct subject *want;
 	X509 *leaf;
 	struct cert_report *report;
+	bool no_memory; /* nothing is said of the certificate */
 };
 
 void lint_error(struct lint *l, const char *id, const char *fmt, ...)

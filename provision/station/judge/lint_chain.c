@@ -169,7 +169,7 @@ static void report_chain(struct lint *l, const X509_STACK *chain)
 
 	for (int k = 0; k < sk_X509_num(chain); k++) {
 		if (x509_add_der(sk_X509_value(chain, k), &l->report->chain, &ignored) < 0) {
-			lint_error(l, "cert.chain", "out of memory");
+			l->no_memory = true;
 			buf_clear(&l->report->chain);
 			return;
 		}
@@ -183,7 +183,7 @@ static void verify(struct lint *l, X509_STORE *store, X509_STACK *helpers)
 	bool verified;
 
 	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, l->leaf, helpers) != 1) {
-		lint_error(l, "cert.chain", "out of memory");
+		l->no_memory = true;
 		return;
 	}
 	verified = X509_verify_cert(ctx) == 1;
@@ -208,7 +208,7 @@ void lint_chain(struct lint *l)
 	}
 	store = make_store(l, m.anchors);
 	if (store == NULL) {
-		lint_error(l, "cert.chain", "out of memory");
+		l->no_memory = true;
 		return;
 	}
 	lint_issuer(l, &m);

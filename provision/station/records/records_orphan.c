@@ -216,8 +216,10 @@ int apply_orphan(struct db *db, const struct event *ev, struct err *e)
 		return -1;
 	if (recorded != NULL)
 		return list_certificate(db, ev, recorded, o.reason, e);
-	if (identify(db, &o, &found, e) != 0 || found)
-		return found ? 0 : -1;
+	if (identify(db, &o, &found, e) != 0)
+		return -1;
+	if (found)
+		return 0;
 	if (place_of_attempt(db, &o, &from, e) != 0)
 		return -1;
 	return insert(db, ev, &o, from, e);

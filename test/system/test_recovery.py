@@ -15,7 +15,7 @@ class Keygen(unittest.TestCase):
                 world.kill_at("keygen")
                 self.assertEqual(world.key(serial), "")
                 code, batch = world.again(serial)
-                self.assertEqual(code, PASSED, (policy, batch.units))
+                self.assertEqual(code, PASSED, (policy, batch.units, batch.stderr))
                 self.assertEqual(world.jobs(serial), ["passed"])
                 check_promises(self, world)
 
@@ -29,7 +29,7 @@ class Keygen(unittest.TestCase):
                 self.assertFalse([e for e in world.log() if e["event"] == "step" and e["step"] == "keygen"])
                 made = world.key(serial)
                 code, batch = world.again(serial)
-                self.assertEqual(code, PASSED, (policy, batch.units))
+                self.assertEqual(code, PASSED, (policy, batch.units, batch.stderr))
                 self.assertEqual(made == world.key(serial), policy == "reuse")
                 self.assertEqual(world.jobs(serial), ["passed"])
                 check_promises(self, world)

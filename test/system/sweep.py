@@ -96,8 +96,12 @@ class Crew:
         threads = [threading.Thread(target=self.work) for _ in range(min(os.cpu_count() or 1, 8))]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException as why:  # of a person who has seen enough: each finishes its passage
+            self.failure = why
+            raise
         if self.failure is not None:
             raise self.failure
         return self.done

@@ -83,6 +83,19 @@ class Rehearsal(Bench, unittest.TestCase):
             self.assertIn(text, done.stdout)
         self.assertNotIn("\033", done.stdout)
 
+    def test_people_are_told_of_an_outage_and_of_what_may_be_taken_out(self):
+        done = kiln("dry-run", "--dir", self.folder, "--devices", 1, "--slots", 1, "--keygen-ms", 1, "--ca-fault",
+                    "throttle-once")
+        self.assertEqual(done.returncode, PASSED, done.stderr)
+        for text in ("station: ca-down: the CA asks us to wait", "units wait and go on by themselves, next try in ",
+                     "-> call the CA desk", "station: ca-up: the CA answers again after "):
+            self.assertIn(text, done.stdout)
+        done = kiln("dry-run", "--dir", self.folder + "2", "--devices", 1, "--slots", 1, "--keygen-ms", 1, "--ca-fault",
+                    "pending")
+        self.assertEqual(done.returncode, PASSED, done.stderr)
+        self.assertRegex(done.stdout, r"PENDING slot 1 .*the device may be taken out meanwhile")
+        self.assertNotIn("ca-down", done.stdout)
+
     def test_everything_it_makes_says_what_it_is(self):
         code, text = self.run_it("--devices", 1, "--slots", 1)
         self.assertEqual(code, PASSED, text)

@@ -106,7 +106,9 @@ static int load_place(struct profile *p, size_t i, struct err *e)
 		return -1;
 	if (file_read(full, ANCHORS_FILE_MAX, &pem, &why) < 0 ||
 	    x509_parse_pem(a->file, &pem, &certs, ERR_CONFIG, &why) < 0)
-		return profile_error(node_at(p, i, "file"), e, "%s", why.message);
+		return err_is(&why, "nomem")
+			   ? err_nomem(e)
+			   : profile_error(node_at(p, i, "file"), e, "%s", why.message);
 	if (add_ders(certs, &ders, e) < 0 || check_digest(p, i, &ders, e) < 0)
 		return -1;
 	a->ders = buf_steal(&ders);

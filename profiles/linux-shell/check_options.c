@@ -50,7 +50,7 @@ static int check_command(const struct yaml_node *n, const char *text, const stru
 		    "a command is one line of 1 to %d printable ASCII characters",
 		    SHELL_COMMAND_MAX);
 	if (shell_expand(text, rule->known, &expanded, &why) != 0)
-		return yaml_error(n, e, "%s", why.message);
+		return err_is(&why, "nomem") ? err_nomem(e) : yaml_error(n, e, "%s", why.message);
 	for (size_t i = 0; i < COUNT(rule->needs) && rule->needs[i] != NULL; i++)
 		if (strstr(text, rule->needs[i]) == NULL)
 			return yaml_error(n, e, "the %s command does not use %s", rule->command,

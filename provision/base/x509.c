@@ -143,6 +143,8 @@ int x509_spki_digest(EVP_PKEY *key, uint8_t ret[static SHA256_LEN], struct err *
 	int len = i2d_PUBKEY(key, NULL);
 	uint8_t *room = len > 0 ? buf_room(&der, (size_t)len, e) : NULL;
 
+	if (len > 0 && room == NULL)
+		return -1;
 	if (room == NULL || i2d_PUBKEY(key, &room) != len)
 		return err_openssl(e, ERR_CONFIG, "x509", "encoding a public key");
 	sha256(der.data, (size_t)len, ret);

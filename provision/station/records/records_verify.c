@@ -29,6 +29,8 @@ static int check_file(struct db *db, struct err *e)
 	if (db_row(db, "PRAGMA integrity_check(1)", DB_NONE, &row, e) != 0)
 		return -1;
 	found = json_opt_str(row, "integrity_check", "no answer");
+	if (strstr(found, "error code=7") != NULL) /* SQLITE_NOMEM is a finding of the check's */
+		return err_nomem(e);
 	if (strcmp(found, "ok") != 0)
 		return err_set(e, ERR_RECORDS, "verify.file", "the database file is damaged: %s",
 		    found);

@@ -71,9 +71,13 @@ static size_t below(struct image *image, size_t limit)
 	return (size_t)(power_random(&image->random) % limit);
 }
 
+/* Room grows in large steps: a log grows by thousands of small writes. */
 static void resize(struct bytes *b, size_t len)
 {
-	b->data = power_grown(b->data, len + 1);
+	if (len + 1 > b->room) {
+		b->room = 2 * len + 4096;
+		b->data = power_grown(b->data, b->room);
+	}
 	if (len > b->len)
 		memset(b->data + b->len, 0, len - b->len);
 	b->len = len;

@@ -23,7 +23,7 @@ struct op {
 
 struct bytes {
 	uint8_t *data;
-	size_t len;
+	size_t len, room;
 };
 
 struct name {

@@ -225,20 +225,27 @@ static void report(const struct looks *l)
 	    power_now(l->h->power), l->h->reported);
 }
 
+/* A sanitizer takes its time: then a part of the images is enough. */
+static size_t budget(size_t usual, size_t sweep)
+{
+	if (getenv("KILN_SWEEP") != NULL)
+		return sweep;
+	return getenv("KILN_SANITIZE") != NULL ? usual / 4 : usual;
+}
+
 static void test_I5_I7_I10_power_cut(void **state)
 {
-	bool sweep = getenv("KILN_SWEEP") != NULL;
 	struct history *h = history_make();
 	struct looks l;
 
 	(void)state;
 	looks_open(&l, h);
-	look_at_all(&l, sweep ? power_now(h->power) : FIRST_OPS, POWER_PREFIX);
-	look_after_each_report(&l, sweep ? 1 : 10);
-	spread(&l, sweep ? 1000 : 40, POWER_PREFIX);
-	spread(&l, sweep ? 1000 : 40, POWER_SYNCED);
-	spread(&l, sweep ? 2500 : 140, POWER_SAMPLE);
-	spread(&l, sweep ? 1000 : 60, POWER_SECTORS);
+	look_at_all(&l, budget(FIRST_OPS, power_now(h->power)), POWER_PREFIX);
+	look_after_each_report(&l, h->reported / budget(32, h->reported));
+	spread(&l, budget(40, 1000), POWER_PREFIX);
+	spread(&l, budget(40, 1000), POWER_SYNCED);
+	spread(&l, budget(140, 2500), POWER_SAMPLE);
+	spread(&l, budget(60, 1000), POWER_SECTORS);
 	report(&l);
 	looks_close(&l);
 	history_free(h);
@@ -274,15 +281,16 @@ static void check_mark(struct looks *l, const struct power_cut *cut)
 
 static void test_I7_the_checkpoint_never_leads(void **state)
 {
-	const size_t step = getenv("KILN_SWEEP") != NULL ? 1 : 23;
 	struct history *h = history_begin();
 	struct looks l;
+	size_t step;
 
 	(void)state;
 	h->w.told = mark_at_once;
 	first_day(&h->w);
 	history_end(h, 2);
 	looks_open(&l, h);
+	step = power_now(h->power) / budget(48, power_now(h->power));
 	for (size_t at = 0; at <= power_now(h->power); at += step)
 		for (enum power_kind kind = 0; kind < POWER_KINDS; kind++)
 			check_mark(&l,

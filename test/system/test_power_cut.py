@@ -7,7 +7,7 @@ import random
 import time
 import unittest
 
-from station_kit import BIN, World, check_promises
+from station_kit import BIN, PATIENCE_S, World, check_promises
 
 SWEEP = bool(os.environ.get("KILN_SWEEP"))
 REPORT = os.path.join(BIN, "..", "power-devices.txt")
@@ -28,42 +28,35 @@ class PowerCut(unittest.TestCase):
     def writes(self, world, serial):
         return world.read(f"devices/device/{serial}/flash.log").splitlines()
 
-    def wait_until_empty(self, world):
-        end = time.monotonic() + 30
-        while any("serial" in slot for slot in world.twins.ask("list")["slots"]):
-            self.assertLess(time.monotonic(), end, "the device did not go")
-            time.sleep(0.01)
-
     def ends(self, batch, serial):
         return [u for u in batch.units if u["serial"] == serial]
 
+    def is_plugged(self, world):
+        return any("serial" in slot for slot in world.twins.ask("list")["slots"])
+
     def provision(self, world, batch, serial):
-        """Plugs it again and again until its unit has ended. How often the station saw it go."""
-        gone = 0
-        while True:
+        """Plugs it again and again until its unit has ended: how."""
+        for _ in range(8):
             world.twins.ask("plug", slot=1, serial=serial)
             seen = len(batch.units)
-            end = time.monotonic() + 60
-            while len(batch.units) == seen:
-                if not any("serial" in slot for slot in world.twins.ask("list")["slots"]):
-                    break  # it may go before the station knows who it is: then there is no unit yet
+            end = time.monotonic() + PATIENCE_S
+            # it may go before the station knows who it is: then there is no unit yet
+            while len(batch.units) == seen and self.is_plugged(world):
                 self.assertLess(time.monotonic(), end, (serial, batch.events[-5:]))
                 time.sleep(0.01)
             time.sleep(0.05)
             ended = [u for u in self.ends(batch, serial) if u["outcome"] != "parked"]
+            world.twins.ask("unplug", slot=1)  # where a slow machine parked it for another reason
             if ended:
-                return gone, ended[-1]
-            gone += 1
-            self.assertLess(gone, 5, (serial, batch.events[-5:]))
-            self.wait_until_empty(world)
+                return ended[-1]
+        raise AssertionError(f"{serial} does not end: {batch.events[-5:]}")
 
     def count(self, world):
         """How often a job writes, of a device whose power stays."""
         world.twins.ask("unplug", slot=1)
         batch = world.batch(swap=False)
-        _, unit = self.provision(world, batch, world.serials()[0])
+        unit = self.provision(world, batch, world.serials()[0])
         batch.kill()
-        world.twins.ask("unplug", slot=1)
         self.assertEqual(unit["outcome"], "passed", unit)
         return len(self.writes(world, world.serials()[0]))
 
@@ -84,20 +77,17 @@ class PowerCut(unittest.TestCase):
             self.assertEqual(line["counts"]["passed"], passed + 1)
             self.check_certificates(world)
         report(f"{len(cuts):6} power cuts of {name}, in {len(chosen)} of the {writes} writes of a job"
-               f" ({complete} writes were complete): {passed} units passed, {len(world.kept_orphans)} orphans, every certificate accounted for")
+               f"{f' ({complete} of them complete)' if complete else ''}: {passed} units passed, {len(world.kept_orphans)} orphans, every certificate accounted for")
 
     def cut_all(self, world, batch, cuts):
         passed = complete = 0
         for number, serial in zip(cuts, world.serials()[1:]):
-            gone, unit = self.provision(world, batch, serial)
-            self.assertGreaterEqual(gone, 1, (number, serial, "the power was not cut"))
+            unit = self.provision(world, batch, serial)
             torn = [w for w in self.writes(world, serial) if "torn" in w]
             self.assertEqual(len(torn), 1, (number, serial, torn))
             passed += unit["outcome"] == "passed"
             complete += "torn after 256" in torn[0]
             self.check_end(unit, (number, torn))
-            world.twins.ask("unplug", slot=1)
-            self.wait_until_empty(world)
         return passed, complete
 
     def check_end(self, unit, where):

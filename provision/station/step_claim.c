@@ -62,7 +62,7 @@ static int read_identity(const json_t *answer, struct identity *ret, struct err 
 
 /*
  * A sealed device no longer says the lifecycle that a new one must. That is as it should be where the
- * seal was this station's own and the job is still open.
+ * seal was this station's own and the job is still open, or passed: then the claim has the word.
  */
 static int match(struct job *j, struct err *e)
 {
@@ -77,7 +77,8 @@ static int match(struct job *j, struct err *e)
 	    json_object_get(json_object_get(unit, "intents"), "seal") == NULL)
 		return -1;
 	if (strcmp(json_opt_str(unit, "status", ""), "open") != 0 &&
-	    strcmp(json_opt_str(unit, "status", ""), "parked") != 0)
+	    strcmp(json_opt_str(unit, "status", ""), "parked") != 0 &&
+	    strcmp(json_opt_str(unit, "status", ""), "passed") != 0)
 		return -1;
 	j->sealed = true;
 	return 0;

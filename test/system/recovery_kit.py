@@ -1,10 +1,15 @@
 """Devices that can be opened, and stations that die at a step: what the tests of recovery share."""
 
 import json
+import os
 import signal
+import struct
 import time
+import zlib
 
 from station_kit import World
+
+BANK, MAGIC = 1 << 20, 0x314b4c46
 
 
 def existing(policy, seal=False):
@@ -18,14 +23,35 @@ class Fixture(World):
     """A world whose devices can be opened."""
 
     def flash_path(self, serial):
-        return self.path("devices", "device", serial, "flash.json")
+        return self.path("devices", "device", serial, "flash")
+
+    def banks(self, serial):
+        """The whole records of the two banks (twin_bank.h), by their number."""
+        try:
+            with open(self.flash_path(serial), "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for start in (0, BANK):
+            magic, number, size, check = struct.unpack("<4I", data[start:start + 16].ljust(16, b"\0"))
+            content = data[start + 16:start + 16 + size]
+            if magic == MAGIC and zlib.crc32(data[start + 4:start + 12] + content) == check:
+                found[number] = content
+        return found
 
     def flash(self, serial):
-        try:
-            with open(self.flash_path(serial), encoding="utf-8") as file:
-                return json.load(file)
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {"pairs": [{"private": ""}], "sealed": False}
+        banks = self.banks(serial)
+        return json.loads(banks[max(banks)]) if banks else {"pairs": [{"private": ""}], "sealed": False}
+
+    def set_flash(self, serial, flash):
+        number = max(self.banks(serial), default=0) + 1
+        content = json.dumps(flash).encode()
+        counted = struct.pack("<2I", number, len(content))
+        os.makedirs(os.path.dirname(self.flash_path(serial)), exist_ok=True)
+        with open(self.flash_path(serial), "r+b" if number > 1 else "wb") as file:
+            file.seek(number % 2 * BANK)
+            file.write(struct.pack("<I", MAGIC) + counted + struct.pack("<I", zlib.crc32(counted + content)) + content)
 
     def key(self, serial):
         return self.flash(serial)["pairs"][0]["private"]
@@ -34,8 +60,7 @@ class Fixture(World):
         """The device loses its key, or gets another one. It must not be plugged in."""
         flash = self.flash(serial)
         flash["pairs"][0] = pair or dict(flash["pairs"][0], private="", asym=0)
-        with open(self.flash_path(serial), "w", encoding="utf-8") as file:
-            json.dump(flash, file)
+        self.set_flash(serial, flash)
 
     def unplug(self, slot=1):
         self.twins.ask("unplug", slot=slot)

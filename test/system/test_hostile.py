@@ -181,9 +181,10 @@ class Enroller(unittest.TestCase):
                 '    answer = {"ok": {"outcome": "pending", "retry_after_s": -2**62, "message": "\\u001b" * 43000}}\n'
                 'elif request["do"] == "enrol" and first("twice"):\n'
                 '    answer = {"ok": {"outcome": "pending", "retry_after_s": 2**62, "message": "\\u001b[2J"}}')
-        with Folder(enroller=body), World(devices=1, slots=1) as world:
+        with Folder(enroller=body), World(devices=1, slots=1, retry="default_s: 1") as world:
             batch = world.batch("--count", 1, swap=False)
-            batch.wait_for(lambda e: e["event"] == "step" and e["outcome"] == "wait")
+            first = batch.wait_for(lambda e: e["event"] == "step" and e["outcome"] == "wait")
+            batch.wait_for(lambda e: e["event"] == "step" and e["outcome"] == "wait" and e is not first)
             world.twins.ask("unplug", slot=1)
             batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "parked")
             batch.process.send_signal(signal.SIGINT)

@@ -11,27 +11,74 @@ from station_kit import PASSED, UNITS, check_promises
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)
 
 
+class Later(Fixture):
+    """A world whose CA and station can be moved on in time together."""
+
+    def start_ca(self, hours=24):
+        self.write("days", "+0d")
+        before = dict(os.environ)
+        os.environ.update(LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=self.path("days"), FAKETIME_NO_CACHE="1",
+                          FAKETIME_DONT_FAKE_MONOTONIC="1")
+        try:
+            super().start_ca(hours)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def days_later(self, days):
+        self.write("days", f"+{days}d")
+        self.environment.update(LD_PRELOAD=FAKETIME, FAKETIME=f"+{days}d", FAKETIME_DONT_FAKE_MONOTONIC="1")
+
+
 class Sealed(unittest.TestCase):
-    def test_I10_killed_around_the_seal(self):
-        with Fixture(devices=3, slots=1, edit_profile=existing("refuse", seal=True)) as world:
-            before, between, after = world.serials()
+    def test_I10_killed_before_and_after_the_seal_was_recorded(self):
+        with Fixture(devices=2, slots=1, edit_profile=existing("refuse", seal=True)) as world:
+            first, second = world.serials()
             world.kill_at("attest")
-            self.finish(world, before)
-            world.plug(between)
-            batch = world.batch(swap=False)
-            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "seal")
-            world.kill_once(batch, lambda: world.flash(between)["sealed"])
-            self.finish(world, between)
-            world.plug(after)
+            self.finish(world, first)
+            world.plug(second)
             world.kill_at("seal", "ok")
-            self.finish(world, after)
-            self.assertEqual(world.orphans(), [])
+            self.finish(world, second)
+
+    def test_I10_the_answer_to_the_seal_is_lost(self):
+        """Or the request was: the seeds of four devices bring both, and only the lifecycle tells."""
+        edit = lambda text: existing("refuse", seal=True)(text) + "deadline_ms: { seal: 1500 }\n"
+        with Fixture(devices=4, slots=1, faults=["drop:seal"], edit_profile=edit) as world:
+            world.unplug()
+            sealed = []
+            for serial in world.serials():
+                batch = self.park(world, serial)
+                self.assertEqual(batch.units[0]["outcome"], "parked", batch.units)
+                self.assertFalse([e for e in world.log(serial) if e["event"] == "step" and e["step"] == "seal"])
+                sealed.append(world.flash(serial)["sealed"])
+                self.finish(world, serial)
+            self.assertEqual(set(sealed), {True, False})
+
+    def test_a_sealed_unit_that_passed_is_refused_and_not_called_broken(self):
+        with Fixture(devices=1, slots=1, edit_profile=existing("refuse", seal=True)) as world:
+            serial = world.serials()[0]
+            self.assertEqual(world.run("--count", 1, swap=False)[0], PASSED)
+            world.unplug()
+            code, batch = world.again(serial)
+            self.assertEqual((code, batch.units[0]["outcome"], batch.units[0]["code"]),
+                             (UNITS, "refused", "claim.passed"), batch.units)
+            check_promises(self, world)
+
+    def park(self, world, serial):
+        world.plug(serial)
+        batch = world.batch(swap=False)
+        batch.wait_for(lambda e: e["event"] == "unit")
+        batch.process.send_signal(signal.SIGINT)
+        batch.wait()
+        world.unplug()
+        return batch
 
     def finish(self, world, serial):
-        self.assertTrue(world.flash(serial)["sealed"])
         code, batch = world.again(serial)
         self.assertEqual(code, PASSED, batch.units)
+        self.assertTrue(world.flash(serial)["sealed"])
         self.assertEqual(world.jobs(serial), ["passed"])
+        self.assertEqual(world.orphans(), [])
         check_promises(self, world)
 
 
@@ -39,12 +86,12 @@ class Anywhere(unittest.TestCase):
     @unittest.skipUnless(FAKETIME, "libfaketime is not installed")
     @unittest.skipIf(os.environ.get("KILN_SANITIZE"), "libfaketime and the sanitizers' runtime exclude each other")
     def test_I1_another_slot_another_start_and_days_later(self):
-        with Fixture(devices=2, slots=2, hours=24 * 30) as world:
+        with Later(devices=2, slots=2, hours=24 * 30) as world:
             serial = world.serials()[0]
             world.unplug(2)
             world.kill_at("install")
             environment = dict(world.environment)
-            world.environment.update(LD_PRELOAD=FAKETIME, FAKETIME="+6d", FAKETIME_DONT_FAKE_MONOTONIC="1")
+            world.days_later(6)
             code, batch = world.again(serial, slot=2)
             world.environment = environment
             self.assertEqual(code, PASSED, (batch.units, batch.stderr))
@@ -74,10 +121,7 @@ class Anywhere(unittest.TestCase):
             code, batch = world.run("--count", 1, swap=False)
             self.assertEqual(code, PASSED, batch.units)
             world.unplug()
-            os.makedirs(os.path.dirname(world.flash_path(second)), exist_ok=True)
-            with open(world.flash_path(first), encoding="utf-8") as source:
-                with open(world.flash_path(second), "w", encoding="utf-8") as copy:
-                    copy.write(source.read())
+            world.set_flash(second, world.flash(first))
             code, batch = world.again(second)
             self.assertEqual((code, batch.units[0]["outcome"], batch.units[0]["code"]),
                              (UNITS, "failed", "key.duplicate"), batch.units)

@@ -77,9 +77,9 @@ class Site:
     """A prepared world: tokens, keys, configuration and a CA are made once; each passage finds it as new,
     with fresh devices."""
 
-    def __init__(self, devices, slots):
+    def __init__(self, devices, slots, **options):
         self.devices, self.slots = devices, slots
-        self.world = World(devices=devices, slots=slots, keygen_ms=0, order=("lot-1", 5 * devices))
+        self.world = World(devices=devices, slots=slots, keygen_ms=0, order=("lot-1", 5 * devices), **options)
         w = self.world
         w.text = w.text.replace("  url: URL\n", f"  url: URL\n  processes: {min(slots, 2)}\n")
         w.set_label(None)
@@ -285,7 +285,7 @@ def counted(path):
     try:
         with open(path, "rb") as file:
             return struct.unpack("@L", file.read(struct.calcsize("@L")))[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, struct.error):  # not there yet, or without its number
         return 0
 
 

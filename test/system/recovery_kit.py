@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import struct
 import time
 import zlib
@@ -77,21 +76,12 @@ class Fixture(World):
         batch.kill()
         self.unplug(slot)
 
-    def kill_once(self, batch, question):
-        """The station stands still until the device has done it, and dies before it hears of it."""
-        for _ in range(20):
-            batch.process.send_signal(signal.SIGSTOP)
-            end = time.monotonic() + 3
-            while not question() and time.monotonic() < end:
-                time.sleep(0.01)
-            if question():
-                break
-            batch.process.send_signal(signal.SIGCONT)  # it had not asked yet
-            time.sleep(0.05)
-        batch.kill()
-        self.unplug()
-        if not question():
-            raise AssertionError("it never came to that")
+    def wait_until(self, question, patience=60):
+        end = time.monotonic() + patience
+        while not question():
+            if time.monotonic() > end:
+                raise AssertionError("it never came to that")
+            time.sleep(0.01)
 
     def again(self, serial, slot=1, **options):
         """The unit in a new station; the exit code and its units."""

@@ -8,31 +8,29 @@ from station_kit import PASSED, PENDING, UNITS, check_promises
 
 
 class Keygen(unittest.TestCase):
-    def test_I10_killed_before_the_device_made_its_key(self):
+    def test_I10_killed_before_and_after_the_device_made_its_key_and_before_that_was_recorded(self):
+        """The request is lost, or its answer: the seeds of four devices bring both. Then the station dies."""
         for policy in ("refuse", "reuse", "replace"):
-            with Fixture(devices=1, slots=1, keygen_ms=3000, edit_profile=existing(policy)) as world:
-                serial = world.serials()[0]
-                world.kill_at("keygen")
-                self.assertEqual(world.key(serial), "")
-                code, batch = world.again(serial)
-                self.assertEqual(code, PASSED, (policy, batch.units, batch.stderr))
-                self.assertEqual(world.jobs(serial), ["passed"])
+            with Fixture(devices=4, slots=1, faults=["drop:keygen"], edit_profile=existing(policy)) as world:
+                world.unplug()
+                made = {serial: self.interrupt(world, serial) for serial in world.serials()}
+                self.assertEqual({bool(key) for key in made.values()}, {True, False}, "both, or it shows nothing")
+                for serial in world.serials():
+                    code, batch = world.again(serial)
+                    self.assertEqual(code, PASSED, (policy, batch.units, batch.stderr))
+                    self.assertEqual(made[serial] == world.key(serial), policy == "reuse" and bool(made[serial]))
+                    self.assertEqual(world.jobs(serial), ["passed"])
                 check_promises(self, world)
 
-    def test_I10_killed_after_the_device_made_its_key_and_before_that_was_recorded(self):
-        for policy in ("refuse", "reuse", "replace"):
-            with Fixture(devices=1, slots=1, keygen_ms=600, edit_profile=existing(policy)) as world:
-                serial = world.serials()[0]
-                batch = world.batch(swap=False)
-                batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
-                world.kill_once(batch, lambda: world.key(serial))
-                self.assertFalse([e for e in world.log() if e["event"] == "step" and e["step"] == "keygen"])
-                made = world.key(serial)
-                code, batch = world.again(serial)
-                self.assertEqual(code, PASSED, (policy, batch.units, batch.stderr))
-                self.assertEqual(made == world.key(serial), policy == "reuse")
-                self.assertEqual(world.jobs(serial), ["passed"])
-                check_promises(self, world)
+    def interrupt(self, world, serial):
+        """Its key, where there is one by then."""
+        world.plug(serial)
+        batch = world.batch(swap=False)
+        world.wait_until(lambda: world.flash(serial).get("faults"))
+        batch.kill()
+        world.unplug()
+        self.assertFalse([e for e in world.log(serial) if e["event"] == "step" and e["step"] == "keygen"])
+        return world.key(serial)
 
     def test_I2_a_key_whose_csr_is_recorded_is_never_made_again(self):
         for step in ("enrol", "install"):

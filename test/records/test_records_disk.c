@@ -173,6 +173,8 @@ static void sweep(struct world *w, enum fault kind, bool for_ever, unsigned stri
 
 	if (getenv("KILN_SWEEP") != NULL)
 		stride = 1;
+	else if (getenv("KILN_SANITIZE") != NULL) /* each run takes several times as long */
+		stride *= 4;
 	for (n = 1 + (unsigned)kind % stride; run_with(w, kind, n, for_ever); n += stride)
 		points++;
 	assert_true(n > 20);

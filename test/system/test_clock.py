@@ -20,7 +20,8 @@ class FakeTime:
         self.world = world
         self.move("+0")
         world.environment.update(LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=self.path, FAKETIME_NO_CACHE="1",
-                                 FAKETIME_DONT_FAKE_MONOTONIC="1", FAKETIME_ONLY_CMDS="kiln")
+                                 FAKETIME_DONT_FAKE_MONOTONIC="1", FAKETIME_ONLY_CMDS="kiln",
+                                 NO_FAKE_STAT="1")  # a file does not change with the clock
         if os.environ.get("KILN_SANITIZE"):
             world.environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
 

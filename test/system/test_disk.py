@@ -3,10 +3,11 @@
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import unittest
 
-from station_kit import PASSED, PENDING, SOURCE, STATION, World, check_promises
+from station_kit import ABORTED, PASSED, PENDING, SOURCE, STATION, World, check_promises
 
 
 class FaultyDisk:
@@ -128,7 +129,10 @@ class Disk(unittest.TestCase):
             disk.mend()
             batch = world.batch("--count", 1, swap=False)
             batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
-            batch.kill()
+            for _ in range(2):
+                batch.process.send_signal(signal.SIGINT)
+                batch.wait_for(lambda e: e["event"] == "station" and e["what"] == "draining")
+            self.assertEqual(batch.wait(), ABORTED)
             disk.fail("space", "records.db")
             self.passes(world)  # it was begun
             check_promises(self, world)

@@ -355,6 +355,8 @@ class Faults(Token, unittest.TestCase):
         self.assertIn("C_Login", calls)
         # Each call of each function once, and all from the last test signature on: there it signs for good.
         points = {calls.index(name) + 1 for name in calls} | set(range(len(calls) - 12, len(calls) + 1))
+        if os.environ.get("KILN_SANITIZE"):  # a signer takes seconds to start
+            points = set(sorted(points)[::4])
         died = 0
         for n in sorted(points):
             self.control("*", "die", 0, n)
@@ -376,7 +378,7 @@ class Faults(Token, unittest.TestCase):
         self.commission()
         self.calm()
         last = self.assert_goes_on(0)
-        for name, value in REBUILD.items():
+        for name, value in list(REBUILD.items())[::3 if os.environ.get("KILN_SANITIZE") else 1]:
             for function in ("C_Sign", "C_SignInit", "C_GenerateRandom"):
                 signer = self.signer()
                 signer.ask("open", **self.open_request())

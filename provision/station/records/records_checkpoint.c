@@ -111,7 +111,10 @@ void checkpoint_write(struct records *r)
 	if (write_mark(r, &e) == 0)
 		return;
 	/* A disk that does not take this does not take the next event either: nothing goes on. */
-	(void)err_set(&r->why, ERR_RECORDS, "records.io", "the records' checkpoint: %s", e.message);
+	(void)err_set(&r->why, ERR_RECORDS, "records.io",
+	    "the disk of the records fails (their checkpoint: %s): make room or replace it, then "
+	    "start again",
+	    e.message);
 	r->broken = true;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failpoint.h"
 #include "hsm_ckr.h"
 #include "hsm_module.h"
 
@@ -155,6 +156,7 @@ void hsm_raw_session_end(struct hsm_raw *r)
 static ck_rv_t login(struct hsm_raw *r, ck_session_handle_t session, ck_user_type_t user,
     const struct secret *pin)
 {
+	FAILPOINT("token.login");
 	return r->call->C_Login(session, user, hsm_input(secret_reveal(pin)), secret_len(pin));
 }
 

@@ -1,10 +1,12 @@
 #include "calls.h"
 
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "clock.h"
 
-enum { DAY_S = 24 * 60 * 60 };
+enum { DAY_S = 24 * 60 * 60, LOGIN_S = 20 };
 
 void enroller_close(struct enroller *s)
 {
@@ -29,6 +31,28 @@ static int check_client(const struct enroller *s, const char *label, struct err 
 	return hsm_key_is_sound(label, &audit, e);
 }
 
+/*
+ * A token notes every login, and SoftHSM writes all that it is anew for that: whoever is killed there
+ * leaves a token that nobody can use. A station's death waits for the end of the login; a module that
+ * hangs in it is ended all the same.
+ */
+static int log_in(struct enroller *s, const struct secret *pin, const char *guard, struct err *e)
+{
+	pid_t parent = getppid();
+	int leash = 0, rc;
+
+	if (prctl(PR_GET_PDEATHSIG, &leash) != 0 || prctl(PR_SET_PDEATHSIG, 0) != 0)
+		return err_errno(e, ERR_CONFIG, "serve.parent", "untying this process");
+	(void)alarm(LOGIN_S); /* these return what was left of another */
+	rc = hsm_login(s->hsm, pin, guard, e);
+	(void)alarm(0);
+	if (prctl(PR_SET_PDEATHSIG, leash) != 0)
+		return err_errno(e, ERR_CONFIG, "serve.parent", "tying this process to its parent");
+	if (getppid() != parent)
+		return err_set(e, ERR_CONFIG, "serve.parent", "the station is gone");
+	return rc;
+}
+
 static int open_token(struct enroller *s, json_t *client, const char *label, struct err *e)
 {
 	AUTO_STRUCT(secret) pin = { 0 };
@@ -38,7 +62,7 @@ static int open_token(struct enroller *s, json_t *client, const char *label, str
 	    json_get_str(client, "token", &token, ERR_CONFIG, e) != 0 ||
 	    secret_from_json(&pin, client, "pin", e) != 0 ||
 	    hsm_open(&s->hsm, module, token, e) != 0 ||
-	    hsm_login(s->hsm, &pin, json_opt_str(client, "guard", NULL), e) != 0)
+	    log_in(s, &pin, json_opt_str(client, "guard", NULL), e) != 0)
 		return -1;
 	return hsm_key(s->hsm, label, &s->key, e);
 }

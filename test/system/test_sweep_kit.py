@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 from station_kit import PINS
-from sweep_kit import KILLED, Point, Site, Violation, check, skip_without_failpoints
+from sweep_kit import KILLED, Point, Site, Violation, check, check_processes, skip_without_failpoints
 
 
 class Control(unittest.TestCase):
@@ -85,6 +86,22 @@ class Kill(unittest.TestCase):
             passage = site.walk(Point.parse("kiln:job.recorded:999:kill"), 0)
             self.assertEqual((passage.reached, passage.outcome, passage.violation), (False, "not reached", None))
             self.assertEqual(KILLED, -9)
+        finally:
+            site.close()
+
+    def test_I10_a_login_ends_even_where_the_station_dies(self):
+        """Whoever is killed while a token notes the login may leave a token that nobody can use."""
+        site = Site(devices=1, slots=1)
+        try:
+            for program, guard in [("kiln-signer", "attestation.pin-failed"), ("kiln-enroller", "tls.pin-failed")]:
+                site.renew()
+                point = Point(program, "token.login", 1, "parent")
+                self.assertEqual(site.drive(site.start(point.environment(site.count_file))), KILLED)
+                end = time.monotonic() + 10
+                while os.path.exists(site.world.path("state", guard)) and time.monotonic() < end:
+                    time.sleep(0.02)
+                self.assertFalse(os.path.exists(site.world.path("state", guard)), program)
+                check_processes(site.world, patient=True)
         finally:
             site.close()
 

@@ -9,9 +9,11 @@
  * station: row labels   step.c, the table steps[]; job.c walks it
  * IDENTIFY, arrival     step_claim.c judge_identity; slot.c: a slot lives for one attachment
  * CLAIM                 step_claim.c judge_claim, claimed, resume; records_claim.c apply_claim
+ * RECOVER               step_claim.c step_recover, step_device.c judge_which_key; recovery.c rows[];
+ *                       job_end.c job_end_begin_anew
  * KEYGEN_INTENT         step_device.c intend_keygen; records_job.c apply_intent, before_other
- * KEYGEN, KEYGEN_DONE   step_device.c ask_keygen, judge_keygen; step.c skip_keygen
- * REQUEST               step_device.c judge_request, compare_key; records_step.c apply_request
+ * KEYGEN, KEYGEN_DONE   step_device.c ask_keygen, judge_keygen
+ * REQUEST               step_device.c judge_request; records_step.c apply_request
  * ENROL_INTENT          step_enrol.c intend_enrol; records_job.c before_enrol
  * ENROL_POST            enroller/est.c est_issue: one POST for an intent (test/enroller/test_drops.c)
  * ENROL_ANSWER          step_enrol.c judge_enrol, outcomes[]; records_job.c apply_answer;
@@ -21,8 +23,8 @@
  * PROVE                 step_device.c judge_possession; records_step.c apply_prove
  * FINISH, deliver()     step_claim.c judge_finish; records_job.c apply_end, check_complete, deliver
  * tell()                job.c next_row, leave: the light, the label, the exit code
- * park()                job.c give_up, must_park; records_job.c apply_park
- * end_job()             job.c give_up; records_job.c apply_end; records_orphan.c orphan_leftovers
+ * park()                job_end.c must_park, job_end_record; records_job.c apply_park
+ * end_job()             job_end.c job_end_record; records_job.c apply_end; records_orphan.c orphan_leftovers
  * reserve(), held       records_order.c
  * crashed:              kill -9 or a power cut: memory is lost, what was committed stays. A commit whose
  *                       answer is lost is a crash after the step, one that never came a crash before it.
@@ -66,7 +68,7 @@
 #ifndef FAULTS
 #define FAULTS 3 /* of all kinds together */
 #endif
-#define ASKS 2 /* of the CA in one passage; step_enrol.c OTHER_ASKS_MAX is 3, which LOST would not reach */
+#define ASKS 2 /* of the CA in one passage; step_enrol.c UNKNOWN_ASKS_MAX is 3, which LOST would not reach */
 
 #define NOWHERE 2
 #ifdef OWN_RECORDS
@@ -96,9 +98,7 @@
 #define ENDED 4
 #define DID_NOTHING 0
 #define DID_KEYGEN 1
-#define DID_REQUEST 2
-#define DID_ENROL 3
-#define DID_PROVE 4
+#define DID_PROVE 2
 
 /* A row of the tables unit and job, its enrol intents by attempt, and its places in the order. */
 typedef Job {
@@ -127,6 +127,9 @@ typedef Order {
 }
 Job job[4];
 Order order[2];
+byte earlier_key[BOOKS * 2]; /* of the newest ended job that made one: records_read.c earlier_key */
+#define UNSEEN 1
+#define SEEN 2
 byte known_keys[BOOKS * 2]; /* table device_key: the keys of a serial, as bits */
 byte live_key[BOOKS * 2];   /* of a serial; 0: none */
 
@@ -159,6 +162,16 @@ byte faults = FAULTS;
 #define KEY_IS_NEW !HAS(known_keys[BOOK * 2 + 1 - SERIAL(dev)], key[dev] - 1)
 #endif
 #define CSR_IS_GOOD (key[dev] > 0 && (J.spki == key[dev] || (J.spki == 0 && KEY_IS_NEW)))
+
+/*
+ * recovery.c, rows[] for key.existing: refuse. A job with a CSR is bound to its key. Without one, a key that
+ * nobody has seen and that our keygen made is replaced or used; of an ended job's, only one whose CSR it showed.
+ */
+#define EARLIER earlier_key[BOOK * 2 + SERIAL(dev)]
+#define IS_RECORDED HAS(known_keys[BOOK * 2 + SERIAL(dev)], key[dev] - 1)
+#define MUST_BEGIN_ANEW (J.spki > 0 && key[dev] != J.spki)
+#define MUST_REFUSE_KEY (J.spki == 0 && key[dev] > 0 && !J.keygen_intent && \
+	!(EARLIER == UNSEEN || (EARLIER == SEEN && IS_RECORDED)))
 
 /* records_order.c order_reserve. */
 #define USED (O.reserved + O.issued + O.orphaned)
@@ -251,6 +264,10 @@ inline check_accounted()
 /* What was checked once does not change: a job that has ended is one of very few states. */
 inline forget()
 {
+	if
+	:: J.keygen_intent -> EARLIER = (J.spki > 0 -> SEEN : UNSEEN)
+	:: else
+	fi;
 	J.owner = 0;
 	J.keygen_intent = false;
 	J.did = DID_NOTHING;
@@ -330,7 +347,6 @@ inline claim()
 				J.owner = me
 			fi
 		fi;
-		did = (resumed -> J.did : DID_NOTHING);
 		check_order()
 	}
 }
@@ -411,14 +427,14 @@ proctype station(byte me)
 	byte dev;      /* in the slot */
 	byte a;        /* of loops */
 	byte asks;     /* of the CA, in this passage */
-	byte did;      /* by earlier passages of this job */
 	byte key_asked; /* the CSR's */
 	bool resumed, refused;
+	bool anew;   /* the job before this one ended in this attachment */
 	bool proved; /* nobody in the program knows: the device did sign a nonce of this attachment */
 
 idle:
 	atomic {
-		dev = 0; asks = 0; did = 0; key_asked = 0;
+		dev = 0; asks = 0; key_asked = 0; anew = false;
 		resumed = false; refused = false; proved = false;
 end_idle:
 		if
@@ -441,18 +457,32 @@ CLAIM:
 	   }
 	fi;
 
+RECOVER:
+	/* Which key it has is asked for where the records have one to compare it with (RECOVERY_ASK_KEY). */
+	if
+	:: CRASH
+	:: atomic { gone[me] -> park(); goto idle }
+	:: atomic { !gone[me] && MUST_BEGIN_ANEW -> end_job();
+		if
+		:: anew -> goto idle
+		:: else -> anew = true; goto CLAIM
+		fi
+	   }
+	:: atomic { !gone[me] && MUST_REFUSE_KEY -> end_job(); goto idle }
+	:: atomic { !gone[me] && !MUST_BEGIN_ANEW && !MUST_REFUSE_KEY ->
+		if
+		:: J.cert > 0 -> goto INSTALL
+		:: J.cert == 0 && J.spki > 0 -> key_asked = J.spki; goto ENROL_INTENT
+		:: J.spki == 0 && J.did == DID_KEYGEN && key[dev] > 0 -> goto REQUEST
+		:: J.spki == 0 && !(J.did == DID_KEYGEN && key[dev] > 0)
+		fi
+	   }
+	fi;
+
 KEYGEN_INTENT:
 	if
 	:: CRASH
-	:: atomic { /* claimed(): key.present. A key of this job's own keygen is continued. */
-		key[dev] > 0 && !(resumed && J.keygen_intent) -> end_job(); goto idle
-	   }
-	:: atomic { key[dev] == 0 || (resumed && J.keygen_intent) ->
-		if
-		:: did >= DID_KEYGEN -> goto REQUEST
-		:: else -> J.keygen_intent = true
-		fi
-	   }
+	:: J.keygen_intent = true
 	fi;
 
 KEYGEN:
@@ -477,7 +507,7 @@ REQUEST:
 	if
 	:: CRASH
 	:: atomic { gone[me] -> park(); goto idle }
-	:: atomic { /* no key; key.lost; key.duplicate: the unit fails */
+	:: atomic { /* no key, another one, or key.duplicate: the unit fails */
 		!gone[me] && !CSR_IS_GOOD -> end_job(); goto idle
 	   }
 	:: atomic {
@@ -485,15 +515,7 @@ REQUEST:
 		key_asked = key[dev];
 		J.spki = key[dev];
 		known_keys[BOOK * 2 + SERIAL(dev)] =
-		    known_keys[BOOK * 2 + SERIAL(dev)] | (1 << (key[dev] - 1));
-		if
-		:: J.did < DID_REQUEST -> J.did = DID_REQUEST
-		:: else
-		fi;
-		if
-		:: did >= DID_ENROL -> key_asked = 0; goto INSTALL
-		:: else
-		fi
+		    known_keys[BOOK * 2 + SERIAL(dev)] | (1 << (key[dev] - 1))
 	   }
 	fi;
 
@@ -526,10 +548,9 @@ ENROL_POST:
 	:: atomic { /* unreachable, throttled: not sent, which is known */
 		MAY(refusals) -> FAULT(refusals);
 		J.open = false;
-		asks++;
 		if
-		:: asks == ASKS -> park(); goto idle
-		:: else -> goto ENROL_INTENT
+		:: park(); goto idle /* out of patience */
+		:: goto ENROL_INTENT /* waited at the door */
 		fi
 	   }
 	fi;
@@ -541,20 +562,21 @@ ENROL_ANSWER:
 	:: d_step { /* issued, lint passed, recorded; earlier attempts are listed */
 		J.cert = J.attempts;
 		J.open = false;
-		J.did = DID_ENROL;
 		key_asked = 0;
 		asks = 0;
 		orphan_leftovers(J.attempts - 1);
 		check_order()
 	   }
-	:: atomic { /* rejected: the CA says that it made none */
+	:: atomic { /* rejected, denied: the CA says that it made none */
 		MAY(refusals) -> FAULT(refusals);
 		J.sent = J.sent & ~BIT(J.attempts);
 		J.sent_key[J.attempts] = 0;
 		O.sent--;
 		J.open = false;
-		end_job();
-		goto idle
+		if
+		:: end_job(); goto idle /* rejected: this unit */
+		:: park(); goto idle    /* denied: this station */
+		fi
 	   }
 	:: atomic { /* no answer: possibly issued, then the same CSR again, or the unit waits */
 		MAY(lost) -> FAULT(lost);
@@ -584,7 +606,7 @@ INSTALL:
 PROVE:
 #ifdef NO_PROVE_AFTER_RESUME
 	if
-	:: resumed && did >= DID_PROVE -> goto FINISH
+	:: resumed && J.did >= DID_PROVE -> goto FINISH
 	:: else
 	fi;
 #endif

@@ -54,6 +54,9 @@ struct peer_setup {
 	const struct peer_identity *identity;
 	X509 *client_ca;              /* NULL: no client certificate is asked for */
 	int min_version, max_version; /* 0 for OpenSSL's own */
+	/* A small answer does not wait 40 ms for the ACK of what came before it. A peer that ends after its
+	 * answer must not: the client would ask again before it sees the end. */
+	bool no_delay;
 	/* What to do with connection number n (from 0); the socket is closed afterwards. */
 	void (*serve)(SSL *ssl, struct peer_seen *seen, int n);
 };
@@ -225,12 +228,11 @@ static inline void peer_loop(int listener, int closed, const struct peer_setup *
     struct peer_seen *seen)
 {
 	SSL_CTX *ctx = peer_context(setup);
-	const int on = 1;
+	const int on = setup->no_delay;
 
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 
-		/* Else a small answer waits 40 ms for the client's ACK of what came before it. */
 		if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
 			_exit(1);
 		peer_connection(ctx, fd, setup, seen);

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -10,13 +9,13 @@
 #include "job.h"
 #include "serve.h"
 #include "slot.h"
+#include "station_children.h"
 #include "station_open.h"
 #include "version.h"
 #include "witness.h"
 
-enum { ENROLLER_OPEN_MS = 15000, SIGNER_OPEN_MS = 15000, CHECK_MS = 15000 };
 /* A signer that is gone is asked for, and not the HSM: often, because it costs nothing. */
-enum { SIGNERS = 1, HSM_PAUSE_MS = 1000, HSM_PAUSE_MAX_MS = 10000 };
+enum { HSM_PAUSE_MS = 1000, HSM_PAUSE_MAX_MS = 10000 };
 
 void station_tell(struct station *s, json_t *event)
 {
@@ -140,180 +139,6 @@ static void on_recorded(evutil_socket_t fd, short what, void *context)
 	(void)records_collect(s->records); /* how many does not matter */
 }
 
-static json_t *make_signer_open(void *context, struct err *e)
-{
-	const struct station *s = context;
-	AUTO(json_t) *open = station_open_signer(s->config, &s->attestation_pin, e);
-
-	/* Each signer of this run has the key of the first: token and file may be swapped meanwhile. */
-	if (open == NULL || json_set_str(open, "spki", s->attestation_spki, e) != 0)
-		return NULL;
-	return steal(&open);
-}
-
-static json_t *make_enroller_open(void *context, struct err *e)
-{
-	const struct station *s = context;
-
-	return station_open_enroller(s->config,
-	    s->config->credential_kind == NULL ? &s->tls_pin : &s->credential, e);
-}
-
-static void on_child_ended(void *context, const char *program, const struct err *why)
-{
-	struct station *s = context;
-
-	station_tell(s,
-	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "child-died",
-		"program", program, "code", why->code, "message", why->message));
-	station_note(s,
-	    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
-		"detail", "program", program, "error", json_from_err(why)));
-}
-
-static void on_enroller_ready(void *context)
-{
-	const struct station *s = context;
-
-	door_mended(s->ca_door);
-}
-
-static void on_signer_ready(void *context)
-{
-	const struct station *s = context;
-
-	door_mended(s->hsm_door);
-}
-
-void station_note_time(struct station *s, const json_t *answer)
-{
-	int64_t date_s = json_opt_int(answer, "date_s", 0);
-
-	if (date_s > 0 && date_s < INT64_MAX / 1000)
-		ground_ca_said(&s->ground, date_s * 1000, clock_now_ms());
-}
-
-static void on_time(void *context, const json_t *answer, const struct err *e)
-{
-	struct station *s = context;
-
-	(void)e; /* then the time is what the CA said before */
-	s->asking_time = false;
-	if (answer != NULL)
-		station_note_time(s, answer);
-}
-
-/* While the clock is not believed no unit asks the CA: what it says now is asked for by itself. */
-static void ask_time(struct station *s)
-{
-	struct err ignored = { 0 }; /* it is asked again at the next unit */
-
-	if (s->asking_time || s->enrollers == NULL)
-		return;
-	s->asking_time = pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS,
-			     on_time, s, &ignored) == 0;
-}
-
-int station_check_clock(struct station *s, struct err *e)
-{
-	if (ground_check_clock(&s->ground, clock_wall_ms(), clock_now_ms(), e) == 0)
-		return 0;
-	ask_time(s);
-	return -1;
-}
-
-int station_check_space(const struct station *s, struct err *e)
-{
-	const char *path = s->config->records;
-	struct statvfs disk;
-
-	if (statvfs(path, &disk) != 0)
-		return err_errno(e, ERR_RECORDS, "records.space", "looking for room for %s", path);
-	return ground_check_space((uint64_t)disk.f_bavail * disk.f_frsize, path, e);
-}
-
-/* A CA that is not believed for its dates is no CA's fault where it is our clock that is wrong. */
-static void on_ca_checked(void *context, const json_t *answer, const struct err *e)
-{
-	struct station *s = context;
-	struct err why = { 0 };
-	bool sound;
-
-	if (answer != NULL)
-		station_note_time(s, answer);
-	sound = ground_check_clock(&s->ground, clock_wall_ms(), clock_now_ms(), &why) == 0;
-	if (!sound)
-		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
-				    "clock", "code", why.code, "message", why.message, "advice",
-				    err_advice(why.domain)));
-	if (answer != NULL)
-		s->hooks.ready(s->hooks.context, NULL);
-	else
-		s->hooks.ready(s->hooks.context, sound ? e : &why);
-}
-
-/* What can be done about a lost answer is the backend's to say; without rows for it nothing is sent. */
-static int on_enroller_opened(void *context, const json_t *answer, struct err *e)
-{
-	const char *class = json_opt_str(answer, "class", "");
-	struct station *s = context;
-
-	if (enrol_class_parse(class, &s->enrol_class))
-		return 0;
-	return err_set(e, ERR_CONFIG, "ca.class",
-	    "the enroller's backend \"%.40s\" is of class \"%.40s\", which this station does not "
-	    "know: install all programs from one build",
-	    json_opt_str(answer, "backend", ""), class);
-}
-
-static int start_enrollers(struct station *s, struct err *e)
-{
-	const struct pool_config enrollers = { .program = "kiln-enroller",
-		.domain = ERR_CA,
-		.children = (size_t)s->config->ca_processes,
-		.open_ms = ENROLLER_OPEN_MS,
-		.make_open = make_enroller_open,
-		.opened = on_enroller_opened,
-		.ended = on_child_ended,
-		.ready = on_enroller_ready,
-		.context = s };
-
-	if (pool_start(&s->enrollers, s->loop, &enrollers, e) != 0)
-		return -1;
-	return pool_ask(s->enrollers, json_pack("{s:s}", "do", "cacerts"), CHECK_MS, on_ca_checked,
-	    s, e);
-}
-
-/* The HSM answered; now the CA: before any key is made, all that a unit needs has answered. Not both at
- * once: SoftHSM can not read its tokens while another process's login writes them. */
-static void on_signer_checked(void *context, const json_t *answer, const struct err *e)
-{
-	struct station *s = context;
-	struct err why = { 0 };
-
-	if (answer == NULL)
-		s->hooks.ready(s->hooks.context, e);
-	else if (start_enrollers(s, &why) != 0)
-		s->hooks.ready(s->hooks.context, &why);
-}
-
-static int start_children(struct station *s, struct err *e)
-{
-	const struct pool_config signer = { .program = "kiln-signer",
-		.domain = ERR_HSM,
-		.children = SIGNERS,
-		.open_ms = SIGNER_OPEN_MS,
-		.make_open = make_signer_open,
-		.ended = on_child_ended,
-		.ready = on_signer_ready,
-		.context = s };
-
-	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
-		return -1;
-	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked,
-	    s, e);
-}
-
 /* Makes durable what every event refers to: the profile, the order, and that we started. */
 static int record_start(struct station *s, struct err *e)
 {
@@ -413,7 +238,7 @@ static int open_doors(struct station *s, struct err *e)
 	const struct gate_terms hsm = { .first_ms = HSM_PAUSE_MS,
 		.max_ms = HSM_PAUSE_MAX_MS,
 		.patience_ms = c->retry_patience_s * 1000,
-		.width = SIGNERS + 1 };
+		.width = STATION_SIGNERS + 1 };
 
 	if (door_open(&s->ca_door, s, "ca", "the CA", &ca, e) != 0)
 		return -1;
@@ -442,7 +267,7 @@ static int start(struct station *s, struct err *e)
 	s->recorded = event_new(s->loop, fd, EV_READ | EV_PERSIST, on_recorded, s);
 	if (s->recorded == NULL || event_add(s->recorded, NULL) != 0)
 		return err_nomem(e);
-	return start_children(s, e);
+	return station_start_children(s, e);
 }
 
 int station_open(struct station **ret, struct event_base *loop, const struct config *config,

@@ -34,7 +34,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *data)
 	uintptr_t pc = _Unwind_GetIP(context);
 	const char *name;
 
-	if (pc == 0 || _dl_find_object((char *)NULL + pc - 1, &found) != 0)
+	if (pc == 0 || _dl_find_object((void *)(pc - 1), &found) != 0)
 		return _URC_END_OF_STACK;
 	name = strrchr(found.dlfo_link_map->l_name, '/');
 	if (name != NULL && strncmp(name, "/libc.so", 8) == 0)

@@ -57,13 +57,14 @@ static const struct pool *pool_of(const struct job *j)
 	return steps[j->row].who == WHO_CA ? j->station->enrollers : j->station->signer;
 }
 
+/* What he answered himself is no child's fault, also while children still start: his pause holds. */
 static enum gate_cause cause_of(const struct job *j, const struct err *why)
 {
 	if (pool_is_lost(pool_of(j)))
 		return GATE_FINAL;
 	if (err_is(why, "ca.denied"))
 		return GATE_DENIED;
-	return pool_is_short(pool_of(j)) ? GATE_CHILD : GATE_OUTAGE;
+	return pool_is_outage(why) && pool_is_short(pool_of(j)) ? GATE_CHILD : GATE_OUTAGE;
 }
 
 enum verdict job_report(struct job *j, enum verdict verdict, int64_t pause_ms,

@@ -338,7 +338,13 @@ static int64_t pause_ms_of(const struct job *j, const struct outcome *o, const j
 	return (asked < c->retry_max_s ? asked : c->retry_max_s) * 1000;
 }
 
-/* The token of our TLS key is not the CA's fault, and another person's work. */
+static bool is_of_pool(const char *code)
+{
+	return strcmp(code, "pool.down") == 0 || strcmp(code, "child.died") == 0 ||
+	       strcmp(code, "child.timeout") == 0;
+}
+
+/* The token of our TLS key is not the CA's fault, and another person's work; nor is our own child's end. */
 static void explain(const struct outcome *o, const json_t *answer, int64_t pause_ms,
     struct err *ret)
 {
@@ -353,8 +359,8 @@ static void explain(const struct outcome *o, const json_t *answer, int64_t pause
 		(void)err_set(ret, ERR_HSM, code, "%s", message);
 	else if (strncmp(code, "hsm.", 4) == 0)
 		(void)err_set(ret, ERR_HSM, "hsm.rebuild", "%s", message);
-	else if (strcmp(code, "pool.down") == 0)
-		(void)err_set(ret, ERR_CA, "pool.down", "%s", message);
+	else if (is_of_pool(code))
+		(void)err_set(ret, ERR_CA, code, "%s", message);
 	else
 		(void)err_set(ret, ERR_CA, o->code, "%s", message);
 	ret->scope = o->scope;

@@ -1,12 +1,17 @@
 """The CA goes away under a running station and comes back: units wait, one at a time tries, nothing spins, nobody
 is lost, and nobody has to touch a device (I2 I10)."""
 
+import datetime
 import signal
 import time
 import unittest
 
 from outage_kit import PATIENT, Road, cpu_s, noted, station_events, wait_until_all_wait, waits
 from station_kit import PASSED, PENDING, World, check_promises
+
+
+def moment(event):
+    return datetime.datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp()
 
 
 class Ca(unittest.TestCase):
@@ -99,6 +104,16 @@ class Ca(unittest.TestCase):
             self.assertEqual(asks, [("intent", None), ("answer", "possibly-issued")] * 3)
             self.assertEqual(len(world.orphans()), 3)
             check_promises(self, world)
+
+    def test_I2_enrollers_that_still_start_do_not_cut_short_the_pause_for_the_ca(self):
+        with World(devices=1, slots=1, keygen_ms=10, label="drop-after-issue", retry=PATIENT) as world:
+            world.write("station.yaml", world.read("station.yaml").replace("ca:\n", "ca:\n  processes: 16\n"))
+            code, batch = world.run("--count", 1, swap=False)  # the device is there before they all run
+            self.assertEqual((code, batch.units[0]["code"]), (PENDING, "ca.unknown"), batch.stderr)
+            asked = [e for e in world.log() if e.get("kind") == "enrol"]
+            self.assertEqual([e["event"] for e in asked], ["intent", "answer"] * 3)
+            for answer, intent, pause_s in [(1, 2, 0.75), (3, 4, 1.5)]:  # one second and two, less a quarter
+                self.assertGreaterEqual(moment(asked[intent]) - moment(asked[answer]), pause_s - 0.1)
 
     def test_a_refused_station_parks_the_unit_and_does_not_hammer(self):
         with World(devices=3, slots=3, keygen_ms=10, label="deny", retry=PATIENT) as world:

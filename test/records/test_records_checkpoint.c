@@ -265,6 +265,26 @@ static void test_records_that_are_gone_can_be_begun_again(void **state)
 	world_profile(w);
 }
 
+/* Without the state folder the checkpoint is the only witness, also one that nobody can read. */
+static void test_lost_records_with_a_damaged_checkpoint_are_not_made_anew(void **state)
+{
+	struct world *w = *state;
+	struct err e = { 0 };
+	char mark[600];
+
+	note(w, 1);
+	world_close(w);
+	assert_int_equal(unlink(w->path), 0);
+	beside(w, ".checkpoint", mark);
+	assert_ok(file_write(mark, "", 0, 0640, &e), &e);
+	assert_err(try_open(w, "line-1", &e), &e, "records.unwitnessed");
+	assert_non_null(strstr(e.message, "but a checkpoint of them"));
+	assert_int_equal(access(w->path, F_OK), -1);
+	assert_ok(file_write(w->path, "", 0, 0640, &e), &e); /* as good as none */
+	assert_err(try_open(w, "line-1", &e), &e, "records.unwitnessed");
+	accept(w, &(struct records_place){ 0 }, 1, 0); /* the way on */
+}
+
 static void test_another_stations_loss_is_its_own_to_accept(void **state)
 {
 	struct world *w = *state;
@@ -322,15 +342,17 @@ static void test_a_checkpoint_that_can_not_be_written_ends_the_recording(void **
 	char path[600];
 
 	beside(w, ".checkpoint", path);
-	assert_int_equal(mkdir(path, 0700), 0); /* nothing can be renamed over it */
+	note(w, 1);
 	world_close(w);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0); /* nothing can be renamed over it */
 	assert_ok(records_open(&w->r, w->path, "line-1", true, &e), &e);
-	note(w, 1); /* is durable */
+	note(w, 2); /* is durable */
 	refuse(w, "records.broken", "{s:s, s:s}", "event", "station", "what", "note");
 	assert_int_equal(rmdir(path), 0);
 	world_close(w);
 	world_open(w, "line-1");
-	assert_int_equal(head_of(w).seq, 1);
+	assert_int_equal(head_of(w).seq, 2);
 }
 
 /* The event is the only gap that a chain may have, and only as long as it says. */
@@ -362,6 +384,7 @@ int main(void)
 		world_test(test_an_accepted_restore_goes_on_above_what_is_lost),
 		world_test(test_what_the_signer_remembers_counts_too),
 		world_test(test_records_that_are_gone_can_be_begun_again),
+		world_test(test_lost_records_with_a_damaged_checkpoint_are_not_made_anew),
 		world_test(test_another_stations_loss_is_its_own_to_accept),
 		world_test(test_a_damaged_checkpoint_is_told_apart),
 		world_test(test_a_checkpoint_that_can_not_be_written_ends_the_recording),

@@ -56,6 +56,15 @@ static int open_file(struct records *r, bool create, struct err *e)
 	return records_schema_version(&r->writer, r->path, e) != 0 ? -1 : records_load_head(r, e);
 }
 
+/* A checkpoint is written only of what was recorded, so there were records. */
+static int describe_lost(const struct records *r, struct err *e)
+{
+	return err_set(e, ERR_RECORDS, "records.unwitnessed",
+	    "there are no records at %s, but a checkpoint of them, and it is damaged: they are "
+	    "lost or elsewhere",
+	    r->path);
+}
+
 static int open_writer(struct records *r, bool create, bool check, struct records_place *place,
     struct err *e)
 {
@@ -68,8 +77,12 @@ static int open_writer(struct records *r, bool create, bool check, struct record
 		return -1;
 	if (check && absent && r->checkpoint == CHECKPOINT_READ)
 		return checkpoint_restored(place, "the checkpoint beside them", 0, "never", e);
+	if (check && absent && r->checkpoint == CHECKPOINT_DAMAGED)
+		return describe_lost(r, e);
 	if (open_file(r, create, e) != 0)
 		return -1;
+	if (check && r->head.number == 0 && r->checkpoint == CHECKPOINT_DAMAGED)
+		return describe_lost(r, e);
 	if (!check || r->checkpoint != CHECKPOINT_READ)
 		return 0;
 	return checkpoint_held(&r->writer, place, "the checkpoint beside them", e);
@@ -126,9 +139,9 @@ int records_open_unchecked(struct records **ret, const char *path, const char *s
 
 const char *records_checkpoint_fault(const struct records *r)
 {
-	if (r->checkpoint == CHECKPOINT_READ || r->head.number == 0)
-		return NULL;
-	return r->checkpoint == CHECKPOINT_ABSENT ? "missing" : "damaged";
+	if (r->checkpoint == CHECKPOINT_DAMAGED)
+		return "damaged";
+	return r->checkpoint == CHECKPOINT_ABSENT && r->head.number > 0 ? "missing" : NULL;
 }
 
 int records_hold(struct records *r, const struct records_place *place, const char *witness,

@@ -109,7 +109,8 @@ enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
  * Opens the database file at path for the chain of `station` (NULL: only reading, any station) and
  * takes an exclusive lock on PATH.lock when writing. create: make it where it is absent.
  * What is written leaves its place in PATH.checkpoint, within a second and at the close; records that do
- * not hold that place any more are not opened for writing ("records.restored").
+ * not hold that place any more are not opened for writing ("records.restored"), nor are empty ones beside a
+ * checkpoint that can not be read ("records.unwitnessed").
  * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
  * (run kiln records upgrade), "records.damaged", "records.restored", "records.io"; CONFIG
  * "records.station" (a name has 1 to 128 printable characters). May block a second where another process
@@ -120,7 +121,7 @@ must_check int records_open(struct records **ret, const char *path, const char *
 void records_close(struct records *r);
 OWNED_PTR(records, records_close)
 
-/* NULL where the checkpoint was there at records_open, or nothing had been recorded; else what is
+/* NULL where the checkpoint was there at records_open, or neither it nor an event was; else what is
  * wrong with it ("missing", "damaged"): then somebody else has to say that these records are whole. */
 const char *records_checkpoint_fault(const struct records *r);
 /* These records hold that place, or a "restored" event says that it is lost; else "records.restored",

@@ -20,7 +20,7 @@ static const struct {
 	[ERR_CERT] = { "cert",
 	    "stop the line and call the CA desk: the CA did not issue what was asked", SCOPE_UNIT },
 	[ERR_HSM] = { "hsm", "call the engineer: the HSM does not work", SCOPE_STATION },
-	[ERR_RECORDS] = { "records", "call the engineer: the records can not be written",
+	[ERR_RECORDS] = { "records", "call the engineer: the records can not be read or written",
 	    SCOPE_STATION },
 	[ERR_CONFIG] = { "config", "call the engineer: the configuration is wrong", SCOPE_STATION },
 	[ERR_OPERATOR] = { "operator", "read the message and act on it", SCOPE_UNIT },

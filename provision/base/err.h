@@ -65,7 +65,7 @@ int err_scope(int rc, struct err *e, enum err_scope scope);
 bool err_is(const struct err *e, const char *code);
 const char *err_domain_name(enum err_domain domain);
 const char *err_scope_name(enum err_scope scope);
-/* What the operator does now, by domain: one imperative sentence. */
+/* What the operator does now, by domain: one imperative sentence. The station knows more by code. */
 const char *err_advice(enum err_domain domain);
 
 /* The reverse of the names; false where the name is unknown (the value is then untouched). */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
+
 const struct command commands[] = {
 	{ "dry-run", cmd_dry_run,
 	    "[--devices N=8] [--slots S=4] [--profile FILE] [--dir DIR] [--keygen-ms MS=200] "
@@ -53,50 +55,6 @@ const struct command commands[] = {
 	    "          the clock is right now; it was wrong when the last unit was made" },
 	{ NULL, NULL, NULL },
 };
-
-/* Where the domain alone would send people to the wrong desk. */
-static const struct {
-	const char *code, *advice;
-} advices[] = {
-	{ "records.locked",
-	    "another kiln works with these records: wait until it has ended, or stop it" },
-	{ "records.restored",
-	    "bring the newest records back: the database with its -wal file, from the disk or the "
-	    "backup made last.\n"
-	    "    Do not delete the checkpoint or the state folder: they are what noticed it. Where "
-	    "the "
-	    "newer records are\n"
-	    "    lost for good, an engineer goes on with: kiln records accept-restore --config F "
-	    "--by "
-	    "WHO --reason R" },
-	{ "records.unwitnessed",
-	    "bring the checkpoint or the signer's state back; where both are lost for good, an "
-	    "engineer goes on with:\n"
-	    "    kiln records accept-restore --config F --by WHO --reason R" },
-	{ "records.whole", "nothing has to be accepted: start the station" },
-	{ "clock.backwards",
-	    "set this machine's clock right (NTP). Where it is right now and was ahead when the "
-	    "last "
-	    "unit was made, an\n"
-	    "    engineer goes on with: kiln records accept-clock --config F --by WHO --reason R" },
-	{ "clock.ca",
-	    "set this machine's clock right (NTP), or call the CA desk where it is theirs" },
-	{ "list", "correct the list" },
-	{ "file", "check the path and its permissions" },
-	{ "yaml", "correct the file at that place" },
-	{ "profile", "correct the profile at that place" },
-	{ "unit.unknown", "check the serial" },
-	{ "nomem", "free memory on this computer, then start again" },
-	{ "hsm.operator.guard", "correct the PIN, then kiln hsm unblock" },
-};
-
-static const char *advice_for(const struct err *e)
-{
-	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
-		if (err_is(e, advices[i].code))
-			return advices[i].advice;
-	return err_advice(e->domain);
-}
 
 int cli_fail(const struct err *e)
 {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "advice.h"
 #include "attestation.h"
 #include "clock.h"
 #include "config.h"
@@ -47,7 +48,7 @@ static void good(const char *what, const char *fmt, ...)
 static void bad(struct doctor *d, const char *what, const struct err *e)
 {
 	(void)printf("FAIL  %-22s %s [%s]\n      -> %s\n", what, e->message, e->code,
-	    err_advice(e->domain));
+	    advice_for(e));
 	d->faults++;
 }
 

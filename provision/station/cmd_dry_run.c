@@ -227,8 +227,8 @@ static int find_folder(const char *asked, char ret[static PATH_MAX], struct err 
 			return err_errno(e, ERR_CONFIG, "file", "finding %s", asked);
 		(void)snprintf(made, sizeof(made), "%.4000s/station.yaml", ret);
 		if (access(made, F_OK) == 0)
-			return err_set(e, ERR_CONFIG, "file",
-			    "%s holds a dry run already: name another folder", asked);
+			return err_set(e, ERR_CONFIG, "dry-run.folder",
+			    "%s holds a dry run already, and one can not be continued", asked);
 		return 0;
 	}
 	(void)snprintf(made, sizeof(made), "%s/kiln-dry-run-XXXXXX", tmp != NULL ? tmp : "/tmp");

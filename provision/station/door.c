@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "advice.h"
 #include "clock.h"
 #include "job_tell.h"
 
@@ -94,7 +95,7 @@ static void tell_down(struct door *d)
 	(void)snprintf(message, sizeof(message),
 	    "%s; units wait and go on by themselves, next try in %lld s", d->why.message,
 	    (long long)(ms + 999) / 1000);
-	tell(d, "down", d->why.code, err_advice(d->why.domain), message, ms);
+	tell(d, "down", d->why.code, advice_for(&d->why), message, ms);
 	d->failures = d->gate.failures;
 	if (d->failures > 1)
 		return;

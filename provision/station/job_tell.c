@@ -1,5 +1,9 @@
 #include "job_tell.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "advice.h"
 #include "clock.h"
 #include "step.h"
 
@@ -9,6 +13,8 @@ static const char *const who_names[] = {
 	[WHO_HSM] = "hsm",
 	[WHO_STATION] = "station",
 };
+
+enum { ADVICE_MAX = 512 };
 
 const char *who_name(enum who who)
 {
@@ -28,6 +34,18 @@ void job_tell_step(struct job *j, const char *outcome, const struct err *why)
 	station_tell(j->station, event);
 }
 
+/* A parked unit is not lost, and no other may be made of it: that is always said. */
+static void write_advice(const struct job *j, char *ret, size_t size)
+{
+	if (strcmp(j->outcome, "parked") != 0)
+		(void)snprintf(ret, size, "%s", advice_for(&j->verdict));
+	else if (err_is(&j->verdict, "ca.pending"))
+		(void)snprintf(ret, size, "nothing to do now: plug it in again later, it goes on");
+	else
+		(void)snprintf(ret, size, "%s; this unit goes on when it is plugged in again",
+		    advice_for(&j->verdict));
+}
+
 void job_tell_unit(struct job *j)
 {
 	int64_t total = clock_now_us() - j->begun_us;
@@ -38,11 +56,12 @@ void job_tell_unit(struct job *j)
 	    "ca_ms", (json_int_t)(j->spent_us[WHO_CA] / 1000), "hsm_ms",
 	    (json_int_t)(j->spent_us[WHO_HSM] / 1000), "station_ms",
 	    (json_int_t)((total - others) / 1000));
+	char advice[ADVICE_MAX];
 
+	write_advice(j, advice, sizeof(advice));
 	if (event != NULL && j->verdict.domain != ERR_NONE)
 		(void)json_object_update_new(event,
 		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain),
-			"code", j->verdict.code, "message", j->verdict.message, "advice",
-			err_advice(j->verdict.domain)));
+			"code", j->verdict.code, "message", j->verdict.message, "advice", advice));
 	station_tell(j->station, event);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "job.h"
 
 enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300 };
@@ -55,7 +56,7 @@ static void refuse(struct station *s, const char *slot, const struct err *why)
 	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
 			    "slot", slot, "serial", "", "outcome", "failed", "ms", (json_int_t)0,
 			    "domain", err_domain_name(why->domain), "code", why->code, "message",
-			    why->message, "advice", err_advice(why->domain)));
+			    why->message, "advice", advice_for(why)));
 	if (r == NULL)
 		return;
 	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot",
@@ -82,7 +83,7 @@ static void tell_closed(const struct slot *slot)
 	describe_closed(slot, &why);
 	station_tell(slot->station, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "slot-closed",
 					"slot", slot->config->name, "code", why.code, "message",
-					why.message, "advice", err_advice(why.domain)));
+					why.message, "advice", advice_for(&why)));
 }
 
 /* A station whose last slot closes has nothing to wait for. */

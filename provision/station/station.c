@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "clock.h"
 #include "file.h"
 #include "job.h"
@@ -53,7 +54,7 @@ void station_break(struct station *s, const struct err *why)
 		s->broken = *why;
 		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
 				    "broken", "code", why->code, "message", why->message, "advice",
-				    err_advice(why->domain)));
+				    advice_for(why)));
 	}
 	station_leave(s);
 }

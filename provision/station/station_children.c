@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include "advice.h"
 #include "clock.h"
 #include "station_open.h"
 
@@ -112,7 +113,7 @@ static void on_ca_checked(void *context, const json_t *answer, const struct err 
 	if (!sound)
 		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
 				    "clock", "code", why.code, "message", why.message, "advice",
-				    err_advice(why.domain)));
+				    advice_for(&why)));
 	if (answer != NULL)
 		s->hooks.ready(s->hooks.context, NULL);
 	else

@@ -232,9 +232,9 @@ static void test_absent_records_are_not_made_unasked(void **state)
 	char path[600];
 
 	(void)snprintf(path, sizeof(path), "%s/other.db", w->folder);
-	assert_err(records_open(&r, path, "line-1", false, &e), &e, "records.io");
+	assert_err(records_open(&r, path, "line-1", false, &e), &e, "records.none");
 	assert_int_equal(access(path, F_OK), -1);
-	assert_err(records_open(&r, path, NULL, true, &e), &e, "records.io");
+	assert_err(records_open(&r, path, NULL, true, &e), &e, "records.none");
 	assert_err(records_open(&r, path, "", true, &e), &e, "records.station");
 	assert_err(records_open(&r, path, "line one", true, &e), &e, "records.station");
 	/* A crash before the schema was committed leaves an empty file. */

@@ -49,6 +49,8 @@ class Clock(unittest.TestCase):
         self.assertEqual(exit_code, PENDING, (batch.stderr, batch.units))
         unit = batch.units[0]
         self.assertEqual((unit["outcome"], unit["code"]), ("parked", code), unit)
+        self.assertIn("(NTP)", unit["advice"])
+        self.assertIn("goes on when it is plugged in again", unit["advice"])
         self.assertRegex(unit["message"], r"clock says \d{4}-.* \d{4}-.*set the clock right")
         told = [e["code"] for e in batch.events if e["event"] == "station" and e["what"] == "clock"]
         self.assertEqual(told, [code])  # at the start, before a unit meets it

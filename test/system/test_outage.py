@@ -155,6 +155,7 @@ class Pending(unittest.TestCase):
             world.twins.ask("unplug", slot=1)
             self.assertEqual(batch.wait(), PENDING, batch.stderr)
             self.assertEqual((batch.units[0]["outcome"], batch.units[0]["code"]), ("parked", "ca.pending"))
+            self.assertEqual(batch.units[0]["advice"], "nothing to do now: plug it in again later, it goes on")
             check_promises(self, world)
             world.twins.ask("plug", slot=2, serial=serial)
             batch = world.batch("--count", 1, swap=False)

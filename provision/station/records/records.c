@@ -1,5 +1,6 @@
 #include "records_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,13 +66,21 @@ static int describe_lost(const struct records *r, struct err *e)
 	    r->path);
 }
 
+/* By errno. */
+static int unopened(const struct records *r, struct err *e)
+{
+	const char *code = errno == ENOENT ? "records.none" : "records.io";
+
+	return err_errno(e, ERR_RECORDS, code, "opening the records %s", r->path);
+}
+
 static int open_writer(struct records *r, bool create, bool check, struct records_place *place,
     struct err *e)
 {
 	bool absent = access(r->path, F_OK) != 0;
 
 	if (!create && absent)
-		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
+		return unopened(r, e);
 	if (records_file_lock(r->path, &r->lock_fd, e) != 0 ||
 	    checkpoint_read(r->path, place, &r->checkpoint, e) != 0)
 		return -1;
@@ -91,7 +100,7 @@ static int open_writer(struct records *r, bool create, bool check, struct record
 static int open_reader(struct records *r, struct err *e)
 {
 	if (access(r->path, R_OK) != 0)
-		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", r->path);
+		return unopened(r, e);
 	if (db_open(&r->reader, r->path, DB_READ, e) != 0)
 		return err_while(e, "%s", r->path);
 	if (records_schema_version(&r->reader, r->path, e) != 0)

@@ -1,0 +1,85 @@
+#include "advice.h"
+
+#include <stddef.h>
+
+#include "own.h"
+
+static const char newest[] =
+    "bring the newest records back: the database with its -wal file, from the disk or the backup "
+    "made last. Do not delete the checkpoint or the state folder: they are what noticed it. Where "
+    "the newer records are lost for good, an engineer goes on with: kiln records accept-restore "
+    "--config station.yaml --by WHO --reason R";
+static const char witness[] = "bring the checkpoint or the signer's state back; where both are "
+			      "lost for good, an engineer goes on with: kiln records "
+			      "accept-restore --config station.yaml --by WHO --reason R";
+static const char unblock[] =
+    "correct the PIN, then: kiln hsm unblock --config station.yaml --token tls|attestation";
+
+/* Where the domain alone would send people to the wrong desk. */
+static const struct {
+	const char *code, *advice;
+} advices[] = {
+	{ "records.locked",
+	    "another kiln works with these records: wait until it has ended, or stop it" },
+	{ "records.none", "check the path; where nothing was made yet, the first start of the "
+			  "station makes the records" },
+	{ "records.restored", newest },
+	{ "records.unwitnessed", witness },
+	{ "verify.truncated", newest },
+	{ "verify.position", witness },
+	{ "records.whole", "nothing has to be accepted: start the station" },
+	{ "records.space", "make room on the disk of the records" },
+	{ "records.disk", "make room on the disk of the records" },
+	{ "clock", "set this machine's clock right (NTP)" },
+	{ "clock.backwards", "set this machine's clock right (NTP). Where it is right now and was "
+			     "ahead when the last unit was made, an engineer goes on with: kiln "
+			     "records accept-clock --config station.yaml --by WHO --reason R" },
+	{ "clock.ca",
+	    "set this machine's clock right (NTP), or call the CA desk where it is theirs" },
+	{ "certificate.expired", "have the CA's owner issue a new one for the same key (kiln hsm "
+				 "csr), and put it in its place" },
+	{ "list", "correct the list" },
+	{ "list.unlisted",
+	    "put this unit aside: it is not of this batch; or correct the list and start again" },
+	{ "list.model", "put this unit aside: the list is wrong or the unit is; correct the list "
+			"and start again" },
+	{ "file", "check the path and its permissions" },
+	{ "dry-run.folder", "name another folder with --dir, or none: a new one is made then" },
+	{ "yaml", "correct the file at that place" },
+	{ "profile", "correct the profile at that place" },
+	{ "unit.unknown", "check the serial" },
+	{ "unit.scrapped", "nothing to do: a scrapped unit stays out" },
+	{ "rework.passed", "no rework is needed: plug it in" },
+	{ "rework.again", "nothing to do: plug it in" },
+	{ "scrap.busy", "end its job at that station first, or scrap it there" },
+	{ "claim.two-slots", "take both out and find out which one is true: put it in again alone, "
+			     "the other into the red bin" },
+	{ "claim.passed",
+	    "nothing to do: put it with the passed units. Only an engineer allows it a second "
+	    "identity: kiln rework SERIAL --reason R --by WHO --config station.yaml" },
+	{ "claim.scrapped", "put this unit into the red bin" },
+	{ "claim.busy", "let that station end it, or plug it in there" },
+	{ "claim.model", "put this unit aside and call the engineer: its serial was recorded with "
+			 "another model" },
+	{ "claim.profile", "call the engineer: finish it with the profile that it began with" },
+	{ "claim.quota", "stop the line: the order is complete; the engineer raises order.quantity "
+			 "or begins the next order in station.yaml" },
+	{ "key.present",
+	    "red bin, or an engineer takes its key away, or chooses a profile that replaces it. "
+	    "Where a restore of old records was accepted, this key may be of a lost unit: first "
+	    "see README, \"Records that are an old copy\", step 3" },
+	{ "orphan.id", "copy the id from kiln orphans --config station.yaml" },
+	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
+	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },
+	{ "nomem", "free memory on this computer, then start again" },
+	{ "hsm.operator.pin", unblock },
+	{ "hsm.operator.guard", unblock },
+};
+
+const char *advice_for(const struct err *e)
+{
+	for (size_t i = 0; i < COUNT(advices); i++)
+		if (err_is(e, advices[i].code))
+			return advices[i].advice;
+	return err_advice(e->domain);
+}

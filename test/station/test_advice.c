@@ -1,0 +1,60 @@
+#include "testing.h"
+
+#include <string.h>
+
+#include "advice.h"
+
+static const char *advice(enum err_domain domain, const char *code)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, domain, code, "something");
+	return advice_for(&e);
+}
+
+static void test_the_code_is_asked_before_the_domain(void **state)
+{
+	(void)state;
+	assert_string_equal(advice(ERR_LINK, "link.gone"), err_advice(ERR_LINK));
+	assert_string_equal(advice(ERR_RECORDS, "records.io"), err_advice(ERR_RECORDS));
+	assert_non_null(strstr(advice(ERR_RECORDS, "records.space"), "make room"));
+	assert_non_null(strstr(advice(ERR_CONFIG, "clock.ca"), "NTP"));
+}
+
+static void test_a_wrong_pin_brings_the_whole_command(void **state)
+{
+	static const char command[] =
+	    "kiln hsm unblock --config station.yaml --token tls|attestation";
+
+	(void)state;
+	assert_non_null(strstr(advice(ERR_HSM, "hsm.operator.pin"), command));
+	assert_non_null(strstr(advice(ERR_HSM, "hsm.operator.guard"), command));
+}
+
+/* Advice that only points back at the message is none. */
+static void test_who_looks_at_the_screen_reads_what_to_do(void **state)
+{
+	static const char *const codes[] = { "claim.two-slots", "claim.passed", "claim.scrapped",
+		"claim.busy", "claim.model", "claim.profile", "claim.quota", "key.present",
+		"list.unlisted", "list.model", "orphan.id", "orphan.unknown", "orphan.revoked",
+		"unit.unknown", "unit.scrapped", "rework.passed", "rework.again", "scrap.busy" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		const char *said = advice(ERR_OPERATOR, codes[i]);
+
+		assert_string_not_equal(said, err_advice(ERR_OPERATOR));
+		assert_null(strchr(said, '\n'));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_code_is_asked_before_the_domain),
+		cmocka_unit_test(test_a_wrong_pin_brings_the_whole_command),
+		cmocka_unit_test(test_who_looks_at_the_screen_reads_what_to_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -112,14 +112,6 @@ static void test_I2_pending_and_then_unreachable_is_listed(void **state)
 	world_fail(w, job);
 	assert_orphans(w, 1);
 
-	/* Denied in the end: nothing will come. */
-	job = asked(w, "B", "key B");
-	world_answer(w, job, "pending");
-	world_intent(w, job, "key B");
-	world_answer(w, job, "rejected");
-	world_fail(w, job);
-	assert_orphans(w, 1);
-
 	/* Asked again, and that has no answer: one certificate at most, listed once. */
 	job = asked(w, "C", "key C");
 	world_answer(w, job, "pending");
@@ -129,6 +121,55 @@ static void test_I2_pending_and_then_unreachable_is_listed(void **state)
 	world_answer(w, job, "not-sent");
 	world_fail(w, job);
 	assert_orphans(w, 2);
+}
+
+/* The same where asking again is refused, in any order with what was not sent; listed once. */
+static void test_I2_pending_and_then_refused_is_listed(void **state)
+{
+	static const char *const later[][3] = { { "rejected" }, { "rejected", "not-sent" },
+		{ "not-sent", "rejected" }, { "rejected", "rejected" },
+		{ "rejected", "pending", "rejected" } };
+	struct world *w = *state;
+
+	world_profile(w);
+	must_tell(w, "{s:s, s:s, s:i}", "event", "order", "id", "WO", "quantity", 5);
+	for (size_t i = 0; i < COUNT(later); i++) {
+		AUTO(json_t) *orphans = NULL;
+		char key[16];
+		int64_t job = world_claim(w, "A", "WO");
+
+		(void)snprintf(key, sizeof(key), "key %zu", i);
+		world_request(w, job, key);
+		world_intent(w, job, key);
+		world_answer(w, job, "pending");
+		for (size_t k = 0; k < COUNT(later[i]) && later[i][k] != NULL; k++) {
+			world_intent(w, job, key);
+			world_answer(w, job, later[i][k]);
+		}
+		assert_order(w, "WO", 0, (int)i, 1);
+		world_fail(w, job);
+		orphans = world_orphans(w);
+		assert_int_equal(json_array_size(orphans), i + 1);
+		assert_member(json_array_get(orphans, i), "spki", digest(key));
+		assert_order(w, "WO", 0, (int)i + 1, 0);
+	}
+}
+
+/* Nothing was pending: who is refused has nothing. */
+static void test_refused_from_the_start_is_not_listed(void **state)
+{
+	struct world *w = *state;
+	int64_t job;
+
+	world_profile(w);
+	job = asked(w, "A", "key");
+	world_answer(w, job, "rejected");
+	world_intent(w, job, "key");
+	world_answer(w, job, "not-sent");
+	world_intent(w, job, "key");
+	world_answer(w, job, "rejected");
+	world_fail(w, job);
+	assert_orphans(w, 0);
 }
 
 static void orphan(struct world *w, int64_t job, const char *certificate)
@@ -347,6 +388,8 @@ int main(void)
 		world_test(test_I2_what_may_have_been_issued_is_listed),
 		world_test(test_I2_earlier_attempts_are_listed_when_a_later_one_delivers),
 		world_test(test_I2_pending_and_then_unreachable_is_listed),
+		world_test(test_I2_pending_and_then_refused_is_listed),
+		world_test(test_refused_from_the_start_is_not_listed),
 		world_test(test_a_refused_certificate_is_listed_once),
 		world_test(test_what_comes_to_light_later_completes_the_entry),
 		world_test(test_a_recorded_certificate_can_be_orphaned_and_only_its_own),

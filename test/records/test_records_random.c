@@ -64,7 +64,7 @@ static json_t *intent(struct dice *d, struct unit *u)
 static json_t *answer(struct dice *d, struct unit *u)
 {
 	static const char *const states[] = { "done", "pending", "not-sent", "possibly-issued",
-		"rejected", "pending", "possibly-issued" };
+		"rejected", "pending", "rejected" };
 
 	return json_pack("{s:s, s:I, s:s, s:s}", "event", "answer", "job", (json_int_t)u->job,
 	    "kind", "enrol", "state", states[roll(d, COUNT(states))]);
@@ -174,9 +174,9 @@ static const struct {
 } moves[] = {
 	{ request, 20 },
 	{ intent, 30 },
-	{ answer, 1 },
+	{ answer, 5 },
 	{ intent, 2 },
-	{ answer, 1 },
+	{ answer, 5 },
 	{ intent, 2 },
 	{ orphan, 1 },
 	{ enrol, 9 },
@@ -247,6 +247,11 @@ static void check_accounts(struct world *w, const struct dice *d)
 	    "'pending')"
 	    " OR i.state = 'done' AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.job = "
 	    "i.job))");
+	assert_none(db, d, "I2: an ended job whose pending request is nowhere",
+	    "SELECT i.job FROM intent i JOIN job j ON j.number = i.job WHERE i.kind = 'enrol'"
+	    " AND j.status NOT IN ('open', 'parked') AND i.state = 'continued'"
+	    " AND NOT EXISTS (SELECT 1 FROM intent n WHERE n.job = i.job AND n.kind = 'enrol'"
+	    " AND n.attempt > i.attempt AND n.state NOT IN ('not-sent', 'rejected'))");
 	assert_none(db, d, "I2: a certificate that is listed, and not an orphan",
 	    "SELECT c.sha256 FROM certificate c JOIN orphan o ON o.certificate = c.sha256"
 	    " WHERE c.state <> 'orphaned'");

@@ -108,13 +108,15 @@ int apply_intent(struct db *db, const struct event *ev, struct err *e)
 	    e);
 }
 
-/* What was not sent changes nothing: a pending request that it would have asked for is pending again. */
+/* What was not sent, or was refused, takes nothing back: the pending request that it would have asked for
+ * is pending again. A refusal is of this asking (a credential, a busy CA); the CA still has the first. */
 static int reopen_pending(struct db *db, const json_t *job, int64_t attempt, struct err *e)
 {
 	return db_run(db,
 	    "UPDATE intent SET state = 'pending' WHERE job = ?1 AND kind = 'enrol'"
 	    " AND state = 'continued' AND attempt = (SELECT max(attempt) FROM intent"
-	    " WHERE job = ?1 AND kind = 'enrol' AND attempt < ?2 AND state <> 'not-sent')",
+	    " WHERE job = ?1 AND kind = 'enrol' AND attempt < ?2"
+	    " AND state NOT IN ('not-sent', 'rejected'))",
 	    DB_ARGS(db_int(job_number(job)), db_int(attempt)), e);
 }
 
@@ -146,7 +148,8 @@ int apply_answer(struct db *db, const struct event *ev, struct err *e)
 		return -1;
 	if (strcmp(kind, "enrol") != 0)
 		return 0;
-	if (strcmp(state, "not-sent") == 0 && reopen_pending(db, job, attempt, e) != 0)
+	if ((strcmp(state, "not-sent") == 0 || strcmp(state, "rejected") == 0) &&
+	    reopen_pending(db, job, attempt, e) != 0)
 		return -1;
 	return db_run(db, "UPDATE job SET retry_at = ?2 WHERE number = ?1",
 	    DB_ARGS(db_int(job_number(job)), json_is_integer(json_object_get(ev->body, "retry_at"))

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "file.h"
+#include "records_internal.h"
 
 static void beside(const struct world *w, const char *suffix, char ret[static 600])
 {
@@ -143,6 +144,78 @@ static void test_restored_records_are_refused(void **state)
 		assert_err(records_verify(w->r, &counts, &e), &e, "verify.truncated");
 	}
 	world_close(w);
+}
+
+/* As a kill leaves them: the log stays. */
+static void leave_with_log(struct world *w)
+{
+	w->r->broken = true;
+	world_close(w);
+}
+
+static void put_back_beside_the_log(struct world *w, const char *code)
+{
+	AUTO_STRUCT(buf) old = { 0 };
+	AUTO_STRUCT(buf) now = { 0 };
+	struct err e = { 0 };
+	struct stat log;
+	char path[600];
+
+	leave_with_log(w);
+	beside(w, "-wal", path);
+	assert_int_equal(stat(path, &log), 0);
+	assert_true(log.st_size > 0);
+	restore(w);
+	assert_ok(file_read(w->path, 64 << 20, &old, &e), &e);
+	for (int i = 0; i < 2; i++) {
+		assert_err(try_open(w, "line-1", &e), &e, code);
+		buf_clear(&now);
+		assert_ok(file_read(w->path, 64 << 20, &now, &e), &e);
+		assert_int_equal(now.len, old.len);
+		assert_memory_equal(now.data, old.data, old.len);
+	}
+	assert_int_equal(unlink(path), 0); /* the way on that is said */
+	assert_err(try_open(w, "line-1", &e), &e, "records.restored");
+	w->r = NULL;
+}
+
+/* The log has pages of what came after the copy, and not those that were written back between. */
+static void test_a_log_of_newer_records_is_not_written_over_a_copy(void **state)
+{
+	struct world *w = *state;
+	struct err e = { 0 };
+
+	world_profile(w);
+	(void)world_pass(w, "A", NULL);
+	back_up(w);
+	for (int i = 0; i < 200; i++)
+		note(w, i);
+	assert_ok(db_empty_log(&w->r->writer, &e), &e);
+	(void)world_pass(w, "B", NULL);
+	put_back_beside_the_log(w, "records.damaged");
+}
+
+/* The two fit, and are older than what the checkpoint remembers. */
+static void test_a_log_of_an_old_copy_is_not_written_over_it(void **state)
+{
+	struct world *w = *state;
+	char mark[600], kept[600];
+
+	beside(w, ".checkpoint", mark);
+	beside(w, ".kept", kept);
+	note(w, 1);
+	back_up(w);
+	for (int i = 0; i < 3; i++)
+		note(w, i);
+	world_close(w);
+	copy(mark, kept);
+	restore(w);
+	assert_int_equal(unlink(mark), 0);
+	world_open(w, "line-1");
+	note(w, 7);
+	w->r->unmarked = false;
+	copy(kept, mark);
+	put_back_beside_the_log(w, "records.restored");
 }
 
 static void test_lost_records_are_refused_and_not_made_anew(void **state)
@@ -377,6 +450,11 @@ int main(void)
 		    world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_restored_records_are_refused, world_setup,
 		    world_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_log_of_newer_records_is_not_written_over_a_copy, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_log_of_an_old_copy_is_not_written_over_it,
+		    world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_lost_records_are_refused_and_not_made_anew,
 		    world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_forked_chain_is_refused, world_setup,

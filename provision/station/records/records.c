@@ -40,12 +40,37 @@ static int make_schema(struct records *r, struct err *e)
 	return records_file_sync_folder(r->path, e);
 }
 
-static int open_file(struct records *r, bool create, struct err *e)
+/*
+ * Emptying the log writes it over the file. Of records that were brought back from a copy beside a log that
+ * was left here nothing would be left: so that is refused before a byte of them is changed. held: NULL,
+ * or the place that they must hold.
+ */
+static int check_log(struct records *r, const struct records_place *held, struct err *e)
+{
+	int64_t objects;
+
+	if (!records_file_has_log(r->path))
+		return 0;
+	if (records_log_fits(&r->writer, r->path, e) != 0 ||
+	    db_number(&r->writer, "SELECT count(*) FROM sqlite_schema", DB_NONE, 0, &objects, e) !=
+		0)
+		return -1;
+	if (objects == 0 || held == NULL)
+		return 0;
+	if (records_schema_version(&r->writer, r->path, e) != 0)
+		return -1;
+	return checkpoint_held(&r->writer, held, "the checkpoint beside them", e);
+}
+
+static int open_file(struct records *r, bool create, const struct records_place *held,
+    struct err *e)
 {
 	if (create && records_file_make(r->path, e) != 0)
 		return -1;
 	if (db_open(&r->writer, r->path, DB_WRITE, e) != 0)
 		return err_while(e, "%s", r->path);
+	if (check_log(r, held, e) != 0)
+		return -1;
 	/*
 	 * What an earlier process wrote into the log and failed to sync looks written and may be lost:
 	 * the kernel says an error once, and then takes the pages for clean. Nothing is appended behind that.
@@ -78,6 +103,7 @@ static int open_writer(struct records *r, bool create, bool check, struct record
     struct err *e)
 {
 	bool absent = access(r->path, F_OK) != 0;
+	const struct records_place *held;
 
 	if (!create && absent)
 		return unopened(r, e);
@@ -88,13 +114,14 @@ static int open_writer(struct records *r, bool create, bool check, struct record
 		return checkpoint_restored(place, "the checkpoint beside them", 0, "never", e);
 	if (check && absent && r->checkpoint == CHECKPOINT_DAMAGED)
 		return describe_lost(r, e);
-	if (open_file(r, create, e) != 0)
+	held = check && r->checkpoint == CHECKPOINT_READ ? place : NULL;
+	if (open_file(r, create, held, e) != 0)
 		return -1;
 	if (check && r->head.number == 0 && r->checkpoint == CHECKPOINT_DAMAGED)
 		return describe_lost(r, e);
-	if (!check || r->checkpoint != CHECKPOINT_READ)
+	if (held == NULL)
 		return 0;
-	return checkpoint_held(&r->writer, place, "the checkpoint beside them", e);
+	return checkpoint_held(&r->writer, held, "the checkpoint beside them", e);
 }
 
 static int open_reader(struct records *r, struct err *e)
@@ -124,8 +151,10 @@ static int open_all(struct records **ret, const char *path, const char *station,
 	r->station = station != NULL ? strdup(station) : NULL;
 	if (r->path == NULL || (station != NULL && r->station == NULL))
 		return err_nomem(e);
-	if (station != NULL && open_writer(r, create, check, place, e) != 0)
+	if (station != NULL && open_writer(r, create, check, place, e) != 0) {
+		db_close(&r->writer, false); /* what is refused stays as it is */
 		return -1;
+	}
 	if (open_reader(r, e) != 0)
 		return -1;
 	*ret = steal(&r);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The lock file names who has it, for people; the lock itself is the kernel's. */
@@ -63,6 +64,15 @@ int records_file_make(const char *path, struct err *e)
 		return err_errno(e, ERR_RECORDS, "records.io", "opening the records %s", path);
 	(void)close(fd); /* nothing was written */
 	return 0;
+}
+
+bool records_file_has_log(const char *path)
+{
+	struct stat log;
+	char wal[4096];
+
+	return snprintf(wal, sizeof(wal), "%s-wal", path) < (int)sizeof(wal) &&
+	       stat(wal, &log) == 0 && log.st_size > 0;
 }
 
 static int sync_at(const char *path, int flags, struct err *e)

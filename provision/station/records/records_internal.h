@@ -63,6 +63,8 @@ must_check int records_schema_check(struct db *db, const char *code, struct err 
 must_check int records_file_lock(const char *path, int *ret_fd, struct err *e);
 /* Makes an empty file where there is none. */
 must_check int records_file_make(const char *path, struct err *e);
+/* The log beside it has something in it: who had the file open last was killed. */
+bool records_file_has_log(const char *path);
 must_check int records_file_sync(const char *path, struct err *e);
 must_check int records_file_sync_folder(const char *path, struct err *e);
 
@@ -78,6 +80,8 @@ int64_t checkpoint_due_ms(const struct records *r);
 /* A failure breaks the records. Only the thread that writes the records calls these. */
 void checkpoint_write_due(struct records *r);
 void checkpoint_write(struct records *r);
+/* File and log are one database, else "records.damaged": a log that was left by other records is not. */
+must_check int records_log_fits(struct db *db, const char *path, struct err *e);
 /* The event at that place has that hash, or was declared lost; else "records.restored". witness says who
  * remembers the place. */
 must_check int checkpoint_held(struct db *db, const struct records_place *place,

@@ -36,15 +36,18 @@ json_t *ask_enrol(struct job *j, struct err *e)
 	return json_set_bytes(r, "csr", j->csr.data, j->csr.len, e) == 0 ? steal(&r) : NULL;
 }
 
-/* A child that ended may have sent the CSR: only the CA knows. Whoever was never asked, or refuses to
- * ask, sent nothing. */
+/*
+ * Whoever was asked may have sent the CSR, however the silence came about: only the CA knows. Never asked is
+ * only what the pool itself turned away, because no child starts ("pool.down") or will ever again: whoever
+ * was asked is told while its own child still counts as one.
+ */
 json_t *enrol_unanswered(struct job *j, const struct err *why, struct err *e)
 {
-	bool asked =
-	    err_is(why, "child.died") || err_is(why, "child.timeout") || err_is(why, "nomem");
-	json_t *answer = json_pack("{s:s, s:s, s:s, s:b}", "outcome",
-	    asked ? "unknown" : "not_sent", "code", why->code, "message", why->message, "final",
-	    !asked && pool_is_lost(j->station->enrollers));
+	bool lost = pool_is_lost(j->station->enrollers);
+	bool asked = !lost && !err_is(why, "pool.down");
+	json_t *answer =
+	    json_pack("{s:s, s:s, s:s, s:b}", "outcome", asked ? "unknown" : "not_sent", "code",
+		why->code, "message", why->message, "final", lost);
 
 	if (answer == NULL)
 		(void)err_nomem(e);

@@ -63,6 +63,25 @@ class Intents(unittest.TestCase):
             self.assertEqual(len(world.orphans()), 1)
             check_promises(self, world)
 
+    def test_I2_whoever_was_asked_may_have_sent_whatever_it_says(self):
+        """Only what nobody was asked is known not to have reached the CA."""
+        for said in ('up.write(b"nonsense\\n")', 'up.write(b"{}\\n")', 'up.write(b"x" * 9000000)',
+                     'answer = {"err": {"domain": "config", "code": "json", "message": "no"}}'):
+            body = ('if request["do"] == "enrol" and first("once"):\n'
+                    '    forward(request)\n'
+                    f'    {said}\n'
+                    '    if answer is None:\n'
+                    '        up.flush()\n'
+                    '        time.sleep(5)')
+            with self.subTest(said), Folder(enroller=body), World(devices=1, slots=1) as world:
+                code, batch = world.run("--count", 1, swap=False)
+                self.assertEqual(code, PASSED, (batch.stderr, batch.units))
+                answers = [e["state"] for e in world.log() if e["event"] == "answer"]
+                self.assertEqual(answers, ["possibly-issued"])
+                self.assertEqual(len(world.posts()), 2)
+                self.assertEqual(len(world.orphans()), 1)
+                check_promises(self, world)
+
 
 class Told(unittest.TestCase):
     def test_I5_no_pass_is_told_that_the_records_do_not_take(self):

@@ -37,7 +37,8 @@
  *             pending enrol is continued. "claim.quota" where a repeated request has no place.
  *   answer    job, kind, state ("done" "pending" "not-sent" "possibly-issued" "rejected"),
  *             retry_at (wall ms, int, optional), detail (object, optional), evidence (blob, optional:
- *             certificates for other keys, DERs one behind the other)
+ *             certificates that came and were not taken, DERs one behind the other). A pending request
+ *             is pending again where asking again was not sent or rejected
  *   step      job, step (name), ms (int), detail (object, optional); answers an open intent of the same
  *             name with "done"; and by step:
  *               request: csr (blob), spki (sha256)     refused "key.duplicate" (I9) where the key has
@@ -68,7 +69,9 @@
  *             may come back; its next attempt is another one, whose certificate is not meant by this.
  *   rework    serial, reason, by     the next claim of a passed serial is allowed once; its
  *                                    certificate becomes an orphan "superseded" when the new one is
- *                                    delivered
+ *                                    delivered, or one of the end's where the rework did not pass and has
+ *                                    made a key or brought a certificate, or may have. A rework that has
+ *                                    begun and not passed stays allowed
  *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation, its
  *                                    open job ends
  *   restored  from, to (ints), lost (array of {"seq","hash","witness"}), reason, by

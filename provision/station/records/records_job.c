@@ -222,6 +222,35 @@ static int list_leftovers(struct db *db, const struct event *ev, const json_t *j
 	return orphan_leftovers(db, ev, job, INT64_MAX, why, e);
 }
 
+/*
+ * A rework that ends otherwise than by PASS. Once it may have made a key or brought a certificate the first
+ * identity may be off the device: it counts as delivered no longer. Once it has begun, it may begin again.
+ */
+static int fail_rework(struct db *db, const struct event *ev, const json_t *job, struct err *e)
+{
+	const char *serial = json_opt_str(job, "serial", "");
+	char reason[96];
+	int64_t keys;
+
+	if (json_object_get(job, "rework") == NULL)
+		return 0;
+	if (db_number(db,
+		"SELECT count(*) FROM intent WHERE job = ?1 AND kind = 'keygen'"
+		" AND state <> 'not-sent'",
+		DB_ARGS(db_int(job_number(job))), 0, &keys, e) != 0)
+		return -1;
+	if (keys == 0 && json_object_get(job, "csr") == NULL)
+		return 0;
+	(void)snprintf(reason, sizeof(reason),
+	    "job %lld, a rework, replaced it or may have, and did not pass",
+	    (long long)job_number(job));
+	if ((keys > 0 || json_object_get(job, "certificate") != NULL) &&
+	    orphan_delivered(db, ev, serial, reason, e) != 0)
+		return -1;
+	return db_run(db, "UPDATE unit SET rework = ?2 WHERE serial = ?1",
+	    DB_ARGS(db_text(serial), db_int(json_opt_int(job, "rework", 0))), e);
+}
+
 int apply_end(struct db *db, const struct event *ev, struct err *e)
 {
 	static const char *const outcomes[] = { "passed", "failed", "refused", NULL };
@@ -239,7 +268,8 @@ int apply_end(struct db *db, const struct event *ev, struct err *e)
 	passed = strcmp(outcome, "passed") == 0;
 	if (passed ? deliver(db, ev, job, e) != 0 : event_error(ev, &error, e) != 0)
 		return -1;
-	if (list_leftovers(db, ev, job, outcome, e) != 0 ||
+	if ((!passed && fail_rework(db, ev, job, e) != 0) ||
+	    list_leftovers(db, ev, job, outcome, e) != 0 ||
 	    order_release(db, job_number(job), e) != 0)
 		return -1;
 	return db_run(db, "UPDATE job SET status = ?2, ended_at = ?3, error = ?4 WHERE number = ?1",

@@ -28,7 +28,8 @@ struct enrol_answer {
 	X509 *leaf;            /* issued: the one with the request's key */
 	X509_STACK *others; /* issued: the CA certificates that came along, helpers without trust */
 	X509_STACK
-	*unusable; /* unknown: the end entities of a whole 200 that is of no use, or NULL */
+	*unusable; /* unknown: the end entities of a whole 200 that is of no use; pending: those that
+		    came with it; or NULL */
 	size_t unusable_left_out; /* and how many more there were */
 	unsigned warnings;        /* enum est_warning */
 	int64_t service_ms;

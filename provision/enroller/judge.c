@@ -132,23 +132,29 @@ static int judge_issued(const struct http_answer *http, const struct judge_terms
 	return 0;
 }
 
-static void judge_waiting(const struct http_answer *http, const struct judge_terms *terms,
-    struct enrol_answer *ret)
+/* A certificate that comes with "not yet" is not taken: it exists, and must not be lost. */
+static int judge_waiting(const struct http_answer *http, const struct judge_terms *terms,
+    struct enrol_answer *ret, struct err *e)
 {
 	AUTO(X509_STACK) *certs = NULL;
 	unsigned ignored = 0;
-	struct err none;
+	struct err none = { 0 };
 
 	ret->retry_after_s =
 	    retry_after_s(http->retry_after, terms->limits, terms->now, &ret->warnings);
 	if (ret->outcome != ENROL_PENDING)
-		return;
+		return 0;
 	if (http->retry_after[0] == '\0')
 		ret->warnings |= WARN_RETRY_AFTER_MISSING;
-	if (container_certificates(&http->body, &certs, &ignored, &none) != 0)
-		return;
+	if (container_certificates(&http->body, &certs, &ignored, &none) != 0) {
+		if (!err_is(&none, "nomem"))
+			return 0;
+		*e = none;
+		return -1;
+	}
 	ret->warnings |= WARN_BODY_WITH_202;
 	ret->possibly_issued = true;
+	return leaf_keep(certs, terms->key, &ret->unusable, &ret->unusable_left_out, e);
 }
 
 int judge_enrol(const struct http_answer *http, const struct judge_terms *terms,
@@ -168,7 +174,7 @@ int judge_enrol(const struct http_answer *http, const struct judge_terms *terms,
 	ret->possibly_issued = row->outcome == ENROL_UNKNOWN;
 	explain(http, row, row->outcome == ENROL_REJECTED ? SCOPE_UNIT : SCOPE_STATION, &ret->why);
 	if (row->outcome == ENROL_PENDING || row->outcome == ENROL_THROTTLED)
-		judge_waiting(http, terms, ret);
+		return judge_waiting(http, terms, ret, e);
 	return 0;
 }
 

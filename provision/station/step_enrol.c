@@ -139,7 +139,8 @@ static int add_warnings(const json_t *answer, const struct cert_report *report, 
 	if (detail == NULL)
 		return err_nomem(e);
 	for (size_t i = 0; i < json_array_size(said) && i < WARNINGS_MAX; i++)
-		if (json_string_length(json_array_get(said, i)) <= WARNING_MAX &&
+		if (json_is_string(json_array_get(said, i)) &&
+		    json_string_length(json_array_get(said, i)) <= WARNING_MAX &&
 		    json_array_append(warnings, json_array_get(said, i)) != 0)
 			return err_nomem(e);
 	for (size_t i = 0; i < report->count; i++)
@@ -214,6 +215,8 @@ static const struct outcome {
 	const char *code;
 } outcomes[] = {
 	{ "pending", "pending", THEN_ASK_LATER, SCOPE_STATION, "ca.pending" },
+	/* "Not yet", and a certificate with it: waited for as any other, and never forgotten. */
+	{ "pending_issued", "possibly-issued", THEN_ASK_LATER, SCOPE_STATION, "ca.pending" },
 	{ "throttled", "not-sent", THEN_WAIT, SCOPE_STATION, "ca.throttled" },
 	{ "not_sent", "not-sent", THEN_WAIT, SCOPE_STATION, "ca.unreachable" },
 	{ "unknown", "possibly-issued", THEN_WAIT_SOMETIMES, SCOPE_STATION, "ca.unknown" },
@@ -221,8 +224,12 @@ static const struct outcome {
 	{ "rejected", "rejected", THEN_END, SCOPE_UNIT, "ca.rejected" },
 };
 
-static const struct outcome *find_outcome(const char *name)
+static const struct outcome *find_outcome(const json_t *answer)
 {
+	const char *name = json_opt_str(answer, "outcome", "");
+
+	if (strcmp(name, "pending") == 0 && json_opt_bool(answer, "possibly_issued", false))
+		name = "pending_issued";
 	for (size_t i = 0; i < COUNT(outcomes); i++)
 		if (strcmp(name, outcomes[i].name) == 0)
 			return &outcomes[i];
@@ -255,7 +262,8 @@ static bool is_ours(const struct job *j, const struct buf *der)
 	       X509_get0_pubkey(cert) != NULL && EVP_PKEY_eq(X509_get0_pubkey(cert), j->key) == 1;
 }
 
-/* Those for our key are to be revoked: orphans, once this answer is recorded. The rest is evidence. */
+/* Those for our key are to be revoked: orphans, once this answer is recorded. All are evidence of it: a crash
+ * in between loses none. */
 static int sort_unusable(struct job *j, const json_t *list, struct buf *evidence, struct err *e)
 {
 	json_decref(j->found);
@@ -269,11 +277,27 @@ static int sort_unusable(struct job *j, const json_t *list, struct buf *evidence
 		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CERT,
 			e) != 0)
 			return -1;
-		if (is_ours(j, &der) ? json_array_append(j->found, text) != 0
-				     : buf_add(evidence, der.data, der.len, e) != 0)
+		if (buf_add(evidence, der.data, der.len, e) != 0)
+			return -1;
+		if (is_ours(j, &der) && json_array_append(j->found, text) != 0)
 			return err_nomem(e);
 	}
 	return 0;
+}
+
+/* Certificates that are not taken, with the answer (in r) that brought them. */
+static int keep_unusable(struct job *j, const json_t *answer, struct record *r, struct err *e)
+{
+	const json_t *list = json_object_get(answer, "unusable");
+	AUTO_STRUCT(buf) evidence = { 0 };
+
+	if (json_array_size(list) == 0)
+		return 0;
+	if (sort_unusable(j, list, &evidence, e) != 0 ||
+	    json_set_int(json_object_get(r->body, "detail"), "left_out",
+		json_opt_int(answer, "unusable_left_out", 0), e) != 0)
+		return -1;
+	return evidence.len > 0 ? record_add_blob(r, "evidence", &evidence, e) : 0;
 }
 
 /* A whole answer that is of no use: the CA issued, and something else than was asked for. */
@@ -281,19 +305,13 @@ static enum verdict judge_unusable(struct job *j, const json_t *answer, struct r
     struct err *e)
 {
 	const struct outcome unusable = { .name = "unusable", .state = "possibly-issued" };
-	AUTO_STRUCT(buf) evidence = { 0 };
 	struct err why = { 0 };
 
 	(void)err_set(&why, ERR_CERT, "cert.unusable", "%s",
 	    json_opt_str(answer, "message", "the CA's answer is of no use"));
-	if (sort_unusable(j, json_object_get(answer, "unusable"), &evidence, e) != 0 ||
-	    record_answer(j, &unusable, answer, 0, why.message, r, e) != 0 ||
-	    json_set_int(json_object_get(r->body, "detail"), "left_out",
-		json_opt_int(answer, "unusable_left_out", 0), e) != 0)
-		return VERDICT_FAIL;
-	if (evidence.len > 0 && record_add_blob(r, "evidence", &evidence, e) != 0)
-		return VERDICT_FAIL;
-	*e = why;
+	if (record_answer(j, &unusable, answer, 0, why.message, r, e) == 0 &&
+	    keep_unusable(j, answer, r, e) == 0)
+		*e = why;
 	return VERDICT_FAIL;
 }
 
@@ -401,7 +419,7 @@ enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
     int64_t *ret_wait_ms, struct err *e)
 {
 	const char *name = json_opt_str(answer, "outcome", "");
-	const struct outcome *o = find_outcome(name);
+	const struct outcome *o = find_outcome(answer);
 	struct err why = { 0 };
 	int64_t pause_ms;
 
@@ -417,7 +435,8 @@ enum verdict judge_enrol(struct job *j, const json_t *answer, struct record *r,
 	}
 	pause_ms = pause_ms_of(j, o, answer);
 	explain(o, answer, pause_ms, &why);
-	if (record_answer(j, o, answer, pause_ms, why.message, r, e) != 0)
+	if (record_answer(j, o, answer, pause_ms, why.message, r, e) != 0 ||
+	    keep_unusable(j, answer, r, e) != 0)
 		return VERDICT_FAIL;
 	*e = why;
 	*ret_wait_ms = pause_ms;

@@ -187,6 +187,9 @@ static void takes_the_certificate(void **state)
 	assert_true(got.possibly_issued);
 	assert_null(got.leaf);
 	assert_int_equal(got.warnings, WARN_RETRY_AFTER_MISSING | WARN_BODY_WITH_202);
+	assert_int_equal(sk_X509_num(got.unusable), 1); /* I2 */
+	assert_int_equal(X509_cmp(sk_X509_value(got.unusable, 0), device.cert), 0);
+	assert_int_equal(got.unusable_left_out, 0);
 	buf_free(&http.body);
 	peer_identity_free(&device);
 	peer_identity_free(&ca);

@@ -1,12 +1,24 @@
 """What the CA may have issued and no device has is listed for its owner, with all that is known of it (I2)."""
 
+import contextlib
+import hashlib
+import sqlite3
 import unittest
 
 from station_kit import PASSED, PENDING, UNITS, World, check_promises, kiln
+from test_hostile import Folder
 
 
 def listed(world):
     return kiln("orphans", "--config", world.config)
+
+
+def split(ders):
+    """Certificates one behind the other, each of 256 to 65535 bytes."""
+    while ders:
+        size = 4 + int.from_bytes(ders[2:4], "big")
+        yield ders[:size]
+        ders = ders[size:]
 
 
 class Unusable(unittest.TestCase):
@@ -28,6 +40,12 @@ class Unusable(unittest.TestCase):
                              {(c["certificate_sha256"], c["serial"].lower()) for c in issued})
             self.assertEqual({o["csr"] for o in orphans}, {post["csr_sha256"]})
             self.assertEqual({o["revocation"] for o in orphans}, {"unrevoked"})
+            # With the answer itself: what a crash leaves before the orphans are recorded.
+            answer = [e for e in world.log() if e["event"] == "answer"][0]
+            with contextlib.closing(sqlite3.connect(world.path("records.db"))) as records:
+                (kept,), = records.execute("SELECT bytes FROM blob WHERE sha256 = ?", (answer["evidence"],))
+            self.assertEqual(sorted(hashlib.sha256(der).hexdigest() for der in split(kept)),
+                             sorted(c["certificate_sha256"] for c in issued))
 
     def test_I2_a_certificate_for_another_key_is_evidence_and_not_ours(self):
         with World(devices=1, slots=1, label="wrong-key") as world:
@@ -48,6 +66,24 @@ class Unusable(unittest.TestCase):
                          orphans[0]["number"], orphans[0]["issuer"], orphans[0]["at"], orphans[0]["reason"]):
                 self.assertIn(said, text.stdout)
             self.assertIn("CN=", orphans[0]["issuer"])
+
+
+class Waiting(unittest.TestCase):
+    def test_I2_a_certificate_that_comes_with_not_yet_is_listed_and_the_unit_goes_on(self):
+        body = ('if request["do"] == "enrol" and first("once"):\n'
+                '    answer = forward(request)\n'
+                '    answer["ok"].update(outcome="pending", status=202, retry_after_s=1, possibly_issued=True,\n'
+                '                        unusable=[answer["ok"].pop("leaf")])')
+        with Folder(enroller=body), World(devices=1, slots=1) as world:
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual(code, PASSED, (batch.stderr, batch.units))
+            first, second = world.posts()
+            self.assertEqual(first["csr_sha256"], second["csr_sha256"])
+            self.assertEqual([o["certificate"] for o in world.orphans()], [first["certificate_sha256"]])
+            answer = [e for e in world.log() if e["event"] == "answer"][0]
+            self.assertEqual((answer["state"], answer["evidence"]), ("possibly-issued", first["certificate_sha256"]))
+            self.assertGreater(answer["retry_at"], 0)
+            check_promises(self, world)
 
 
 class Warnings(unittest.TestCase):

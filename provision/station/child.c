@@ -194,6 +194,9 @@ static int on_answer(struct child *c, const json_t *line, struct err *e)
 		(void)json_to_err(json_object_get(line, "err"), &said);
 	if (c->state == CHILD_OPENING && json_is_object(ok))
 		return become_ready(c, ok, e);
+	if (c->state == CHILD_OPENING && strncmp(said.code, "child.", strlen("child.")) == 0)
+		return err_set(e, c->domain, "child.protocol",
+		    "%s answered what only its station can know", c->program);
 	if (c->state == CHILD_OPENING) {
 		*e = said;
 		return -1;

@@ -53,10 +53,11 @@ static void refuse(struct station *s, const char *slot, const struct err *why)
 {
 	struct record *r = calloc(1, sizeof(*r));
 
-	station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit",
-			    "slot", slot, "serial", "", "outcome", "failed", "ms", (json_int_t)0,
-			    "domain", err_domain_name(why->domain), "code", why->code, "message",
-			    why->message, "advice", advice_for(why)));
+	station_tell(s,
+	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "event", "unit", "slot",
+		slot, "serial", "", "outcome", why->scope == SCOPE_STATION ? "parked" : "failed",
+		"ms", (json_int_t)0, "domain", err_domain_name(why->domain), "code", why->code,
+		"message", why->message, "advice", advice_for(why)));
 	if (r == NULL)
 		return;
 	r->body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial", "", "slot",
@@ -133,6 +134,15 @@ static void fail_without_job(struct slot *slot, const struct err *why)
 	note_link(slot, "", why);
 }
 
+/* No slot can be started any more, whatever the device: no unit's failure. */
+static void fail_station(struct slot *slot, const struct err *why)
+{
+	drop_process(slot);
+	settle(slot);
+	lose(slot, why);
+	station_break(slot->station, why);
+}
+
 static int on_ready(void *context, const json_t *answer, struct err *e)
 {
 	struct slot *slot = context;
@@ -160,6 +170,10 @@ static void on_ended(void *context, const struct err *why)
 	struct slot *slot = context;
 
 	slot->child = NULL;
+	if (err_is(why, "child.build") || err_is(why, "child.greeting")) {
+		fail_station(slot, why);
+		return;
+	}
 	if (slot->state == SLOT_RESETTING) {
 		if (slot->present)
 			arm(slot->again, RESET_SETTLE_MS);
@@ -212,11 +226,7 @@ static void start_process(struct slot *slot)
 	if (open != NULL && child_start(&slot->child, slot->station->loop, "kiln-slot",
 				no_arguments, open, OPEN_MS, ERR_LINK, &events, &e) == 0)
 		return;
-	settle(slot);
-	if (slot->job != NULL)
-		lose(slot, &e);
-	else
-		fail_without_job(slot, &e);
+	fail_station(slot, &e);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *context)

@@ -10,7 +10,7 @@ import time
 import unittest
 
 import station_kit
-from station_kit import INPUT, PASSED, PENDING, UNITS, World, check_promises, kiln
+from station_kit import INPUT, PASSED, PENDING, STATION, UNITS, World, check_promises, kiln
 
 REAL = station_kit.BIN
 STAND_IN = '''#!/usr/bin/env python3
@@ -104,6 +104,36 @@ class Slot(unittest.TestCase):
 
     def test_an_error_without_a_code_does_not_stop_the_station(self):
         self.assertEqual(self.one_bad_one_good(err(""))["code"], "unknown")
+
+    def test_an_error_that_only_the_station_can_know_does_not_stop_it(self):
+        said = err("child.build", "config")
+        with Folder(slot=f'if request["do"] == "open" and first("once"):\n    answer = {said}'):
+            with World(devices=2, slots=1) as world:
+                code, batch = world.run("--count", 2)
+                self.assertEqual([(u["outcome"], u["code"] if "code" in u else "") for u in batch.units],
+                                 [("failed", "child.protocol"), ("passed", "")], batch.stderr)
+                self.assertEqual(code, UNITS, batch.stderr)
+
+    def test_a_program_of_another_build_is_the_stations_fault_and_no_units(self):
+        """kiln is upgraded under a running station."""
+        with Folder(slot="") as folder, World(devices=2, slots=1) as world:
+            path = os.path.join(folder.path, "kiln-slot")
+            batch = world.batch("--count", 2, swap=False)
+            batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
+            with open(path, encoding="utf-8") as file:
+                other = file.read().replace("up.write(down.readline())",
+                                            """up.write(b'{"hello": "kiln-slot", "build": "other"}\\n')""")
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                file.write(other)
+            os.chmod(path + ".new", 0o755)
+            os.rename(path + ".new", path)
+            world.twins.ask("swap", slot=1)
+            self.assertEqual(batch.wait(), STATION, batch.stderr)
+            self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["child.build"])
+            self.assertEqual([u["outcome"] for u in batch.units], ["passed"])
+            self.assertFalse([e for e in world.log() if e["event"] == "refused"])
+            self.assertIn("restart", batch.stderr)
+            check_promises(self, world)
 
     def test_a_failure_that_calls_itself_one_too_many_is_a_failure(self):
         self.assertEqual(self.one_bad_one_good(err("batch.full"))["code"], "batch.full")

@@ -61,14 +61,14 @@ static struct job *take_first(struct door *d)
 }
 
 static void tell(struct door *d, const char *what, const char *code, const char *advice,
-    const char *message, int64_t retry_ms)
+    const char *message, size_t waiting, int64_t retry_ms)
 {
 	char name[24];
 	json_t *event;
 
 	(void)snprintf(name, sizeof(name), "%s-%s", d->name, what);
 	event = json_pack("{s:s, s:s, s:s, s:I}", "event", "station", "what", name, "message",
-	    message, "waiting", (json_int_t)d->waiting);
+	    message, "waiting", (json_int_t)waiting);
 	if (event != NULL && code != NULL)
 		(void)json_object_update_new(event,
 		    json_pack("{s:s, s:s, s:I}", "code", code, "advice", advice, "retry_at",
@@ -85,17 +85,21 @@ static void note(struct door *d, const char *what, json_t *detail)
 	    json_pack("{s:s, s:s, s:o}", "event", "station", "what", name, "detail", detail));
 }
 
-static void tell_down(struct door *d)
+/* waiting: so many still wait after this failure, the one that tried included. */
+static void tell_down(struct door *d, size_t waiting)
 {
 	int64_t ms = d->gate.until_ms - clock_now_ms();
 	char message[sizeof(d->why.message) + 80];
 
 	if (ms < 0)
 		ms = 0;
-	(void)snprintf(message, sizeof(message),
-	    "%s; units wait and go on by themselves, next try in %lld s", d->why.message,
-	    (long long)(ms + 999) / 1000);
-	tell(d, "down", d->why.code, advice_for(&d->why), message, ms);
+	if (waiting > 0)
+		(void)snprintf(message, sizeof(message),
+		    "%s; units wait and go on by themselves, next try in %lld s", d->why.message,
+		    (long long)(ms + 999) / 1000);
+	else
+		(void)snprintf(message, sizeof(message), "%s", d->why.message);
+	tell(d, "down", d->why.code, advice_for(&d->why), message, waiting, ms);
 	d->failures = d->gate.failures;
 	if (d->failures > 1)
 		return;
@@ -112,7 +116,7 @@ static void tell_up(struct door *d)
 
 	(void)snprintf(message, sizeof(message), "%s answers again after %lld s; units go on",
 	    d->title, (long long)(ms + 999) / 1000);
-	tell(d, "up", NULL, NULL, message, 0);
+	tell(d, "up", NULL, NULL, message, d->waiting, 0);
 	note(d, "up",
 	    json_pack("{s:I, s:I}", "ms", (json_int_t)ms, "failures", (json_int_t)d->failures));
 }
@@ -133,7 +137,7 @@ static bool let_in(struct door *d, struct job *j)
 	if (!gate_enter(&d->gate, &j->pass, clock_now_ms()))
 		return false;
 	if (before == GATE_DOWN)
-		tell(d, "probe", NULL, NULL, "one unit tries for all that wait", 0);
+		tell(d, "probe", NULL, NULL, "one unit tries for all that wait", d->waiting, 0);
 	return true;
 }
 
@@ -219,7 +223,7 @@ void door_worked(struct door *d, struct job *j)
 }
 
 bool door_failed(struct door *d, struct job *j, enum gate_cause cause, const struct err *why,
-    int64_t retry_ms)
+    int64_t retry_ms, bool stays)
 {
 	uint32_t chance = 0;
 	bool begins;
@@ -232,7 +236,7 @@ bool door_failed(struct door *d, struct job *j, enum gate_cause cause, const str
 	}
 	d->why = *why;
 	begins = d->gate.failures == 1;
-	tell_down(d);
+	tell_down(d, door_gives_up(d) ? 0 : d->waiting + stays);
 	if (door_gives_up(d))
 		turn_all_away(d);
 	plan(d);

@@ -29,9 +29,9 @@ must_check bool door_enter(struct door *d, struct job *j);
 void door_leave(struct door *d, struct job *j);
 /* What the job, which holds a pass, got for an answer (gate.h). */
 void door_worked(struct door *d, struct job *j);
-/* True where an outage begins by it. */
+/* stays: the job waits for the next try where anybody may. True where an outage begins by it. */
 bool door_failed(struct door *d, struct job *j, enum gate_cause cause, const struct err *why,
-    int64_t retry_ms);
+    int64_t retry_ms, bool stays);
 /* A child behind the door runs again. */
 void door_mended(struct door *d);
 /* Nobody is to wait through an outage any more. */

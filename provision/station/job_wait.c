@@ -67,6 +67,15 @@ static enum gate_cause cause_of(const struct job *j, const struct err *why)
 	return pool_is_outage(why) && pool_is_short(pool_of(j)) ? GATE_CHILD : GATE_OUTAGE;
 }
 
+/* Its tries count only where an outage begins by it. */
+static bool stays(const struct job *j, enum verdict verdict)
+{
+	unsigned tries = steps[j->row].tries;
+	bool may_ask = tries == 0 || door_why(job_door(j)) != NULL || j->tries + 1 < tries;
+
+	return verdict == VERDICT_WAIT && j->lost.domain == ERR_NONE && may_ask;
+}
+
 enum verdict job_report(struct job *j, enum verdict verdict, int64_t pause_ms,
     const struct err *why)
 {
@@ -84,7 +93,8 @@ enum verdict job_report(struct job *j, enum verdict verdict, int64_t pause_ms,
 		door_leave(d, j);
 		return verdict;
 	}
-	if (!door_failed(d, j, cause_of(j, why), why, pause_ms) || steps[j->row].tries == 0)
+	if (!door_failed(d, j, cause_of(j, why), why, pause_ms, stays(j, verdict)) ||
+	    steps[j->row].tries == 0)
 		return verdict;
 	return ++j->tries < steps[j->row].tries ? verdict : VERDICT_FAIL;
 }

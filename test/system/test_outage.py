@@ -103,7 +103,14 @@ class Ca(unittest.TestCase):
             asks = [(e["event"], e.get("state")) for e in world.log() if e.get("kind") == "enrol"]
             self.assertEqual(asks, [("intent", None), ("answer", "possibly-issued")] * 3)
             self.assertEqual(len(world.orphans()), 3)
+            self.tells_who_waits(batch, [1, 1, 0])
             check_promises(self, world)
+
+    def tells_who_waits(self, batch, counts):
+        """Nobody is told to wait for a unit that is parked by this failure."""
+        told = station_events(batch, "ca-down")
+        self.assertEqual([e["waiting"] for e in told], counts)
+        self.assertEqual(["go on by themselves" in e["message"] for e in told], [n > 0 for n in counts])
 
     def test_I2_enrollers_that_still_start_do_not_cut_short_the_pause_for_the_ca(self):
         with World(devices=1, slots=1, keygen_ms=10, label="drop-after-issue", retry=PATIENT) as world:
@@ -121,6 +128,7 @@ class Ca(unittest.TestCase):
             self.assertEqual(code, PENDING, batch.stderr)
             self.assertEqual({(u["outcome"], u["code"]) for u in batch.units}, {("parked", "ca.denied")})
             self.assertEqual(len(world.posts()), 3)
+            self.assertEqual(station_events(batch, "ca-down")[-1]["waiting"], 0)
             check_promises(self, world)
 
 

@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -85,13 +86,23 @@ static int answer(const struct serve_call *calls, size_t count, void *context,
 	return reply(id, "err", json_from_err(&why), e);
 }
 
+/* The station has ended: nobody is left to be told, and nothing is wrong with this program. */
+static bool is_alone(const struct err *e)
+{
+	struct pollfd p = { .fd = SERVE_FD };
+
+	return err_is(e, "line.closed") && poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
 int serve(const char *program, bool die_with_parent, const struct serve_call *calls, size_t count,
     void *context, struct err *e)
 {
 	AUTO_STRUCT(line) in = { .fd = SERVE_FD };
 
-	if (serve_harden(die_with_parent, e) != 0 || greet(program, e) != 0)
+	if (serve_harden(die_with_parent, e) != 0)
 		return -1;
+	if (greet(program, e) != 0)
+		return is_alone(e) ? 0 : -1;
 	for (;;) {
 		AUTO(json_t) *request = NULL;
 		bool eof;
@@ -101,6 +112,6 @@ int serve(const char *program, bool die_with_parent, const struct serve_call *ca
 		if (eof)
 			return 0;
 		if (answer(calls, count, context, request, e) != 0)
-			return -1;
+			return is_alone(e) ? 0 : -1;
 	}
 }

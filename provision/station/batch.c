@@ -305,6 +305,12 @@ static int check_list(const struct batch *b, struct err *e)
 	return 0;
 }
 
+/* No file is to be corrected: the station itself is at fault, as where this comes later. */
+static bool is_of_clock(const struct err *why)
+{
+	return err_is(why, "clock.backwards") || err_is(why, "clock.ca");
+}
+
 static int run(struct batch *b, const struct config *config, struct batch_result *ret,
     struct err *e)
 {
@@ -323,7 +329,7 @@ static int run(struct batch *b, const struct config *config, struct batch_result
 		return -1;
 	if (event_base_dispatch(b->loop) < 0) /* it ends by loopbreak */
 		(void)err_errno(&b->why, ERR_CONFIG, "loop", "waiting for what happens next");
-	if (b->failed_to_start) {
+	if (b->failed_to_start && !is_of_clock(&b->why)) {
 		*e = b->why;
 		return -1;
 	}

@@ -175,6 +175,22 @@ static void test_errors(void **state)
 	errs(*state, "{\"id\":5,\"do\":\"echo\"}\n", "json", ERR_DEVICE);
 }
 
+/* Nobody is left to be answered, and nobody to be told. */
+static void test_a_station_that_has_gone_is_a_silent_end(void **state)
+{
+	static const char request[] = "{\"id\":1,\"do\":\"echo\",\"text\":\"a\"}\n";
+	struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	assert_int_equal(kill(f.pid, SIGSTOP), 0); /* asked, and alone when it answers */
+	assert_int_equal(write(f.line.fd, request, strlen(request)), strlen(request));
+	assert_int_equal(close(f.line.fd), 0);
+	f.line.fd = -1;
+	assert_int_equal(kill(f.pid, SIGCONT), 0);
+	assert_int_equal(end(&f), 0);
+}
+
 static void test_without_id(void **state)
 {
 	AUTO(json_t) *answer = ask(*state, "{\"do\":\"echo\",\"text\":\"a\"}\n");
@@ -250,6 +266,7 @@ static void test_build_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_station_that_has_gone_is_a_silent_end),
 		TEST(test_answers),
 		TEST(test_errors),
 		TEST(test_without_id),

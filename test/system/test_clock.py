@@ -2,11 +2,12 @@
 again, small jumps never matter, and no deadline ever depends on it."""
 
 import glob
+import json
 import os
 import sys
 import unittest
 
-from station_kit import PASSED, PENDING, World, check_promises, kiln
+from station_kit import PASSED, PENDING, STATION, World, check_promises, kiln
 
 FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [""])[0]
 
@@ -71,6 +72,29 @@ class Clock(unittest.TestCase):
             clock.move("+0")
             self.passes(world, plug=False)  # it healed: starts at a wrong time leave no trace
             check_promises(self, world)
+
+    def starts_not(self, world, code, clock):
+        """The whole machine is at another time: the CA is not believed either. Said once, a fault of the station."""
+        del world.environment["FAKETIME_ONLY_CMDS"]
+        clock.move("-10y")
+        exit_code, batch = world.run("--count", 1, swap=False)
+        self.assertEqual(exit_code, STATION, batch.stderr)
+        self.assertIn(f"[{code}]", batch.stderr)
+        said = batch.stderr + json.dumps(batch.events)
+        self.assertEqual(said.count("this machine's clock says"), 1, said)
+        return batch.stderr
+
+    def test_a_ca_that_is_not_valid_yet_is_told_with_this_machines_time(self):
+        with World(devices=1, slots=1) as world:
+            said = self.starts_not(world, "est.server-certificate", FakeTime(world))
+            self.assertRegex(said, r"not yet valid.*clock says \d{4}-\d\d-\d\dT.*if that is wrong")
+
+    def test_a_start_of_a_whole_machine_at_another_time(self):
+        with World(devices=1, slots=1) as world:
+            clock = FakeTime(world)
+            self.passes(world, plug=False)
+            said = self.starts_not(world, "clock.backwards", clock)
+            self.assertIn("the last unit was made at", said)
 
     def test_a_jump_between_two_units_heals_with_the_clock(self):
         with World(devices=3, slots=1) as world:

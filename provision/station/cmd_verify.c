@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advice.h"
 #include "cli.h"
 #include "file.h"
 #include "source.h"
@@ -76,6 +77,8 @@ static int report(const struct check *c, const json_t *counts, const struct err 
 		(void)putchar('\n');
 	} else if (counts == NULL) {
 		(void)printf("VIOLATION %s: %s\n", e->code, e->message);
+		if (err_is(e, "verify.truncated") || err_is(e, "verify.position"))
+			(void)printf("  what to do: %s\n", advice_for(e));
 	} else {
 		(void)printf("ok:");
 		json_object_foreach((json_t *)(uintptr_t)counts, key, value)(void)
@@ -83,6 +86,13 @@ static int report(const struct check *c, const json_t *counts, const struct err 
 		(void)putchar('\n');
 	}
 	return counts != NULL ? EXIT_PASSED : EXIT_UNITS;
+}
+
+/* Records that say something wrong; not such that can not be read at all. */
+static bool is_violation(const struct check *c, const struct err *e)
+{
+	return c->source.records != NULL &&
+	       (e->domain == ERR_RECORDS || e->domain == ERR_CERT || e->domain == ERR_DEVICE);
 }
 
 int cmd_verify(int argc, char **argv)
@@ -120,9 +130,7 @@ int cmd_verify(int argc, char **argv)
 	    (c.source.records_path != NULL && c.trust_count == 0))
 		return cli_usage(argv[0]);
 	rc = verify(&c, &counts, &e);
-	code = rc == 0 || e.domain == ERR_RECORDS || e.domain == ERR_CERT || e.domain == ERR_DEVICE
-		   ? report(&c, counts, &e)
-		   : cli_fail(&e);
+	code = rc == 0 || is_violation(&c, &e) ? report(&c, counts, &e) : cli_fail(&e);
 	source_close(&c.source);
 	x509_stack_free(c.options.trust);
 	return code;

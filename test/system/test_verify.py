@@ -25,6 +25,17 @@ class Verify(unittest.TestCase):
     def tearDownClass(cls):
         cls.world.close()
 
+    def test_records_that_can_not_be_opened_are_no_violation(self):
+        other = os.path.join(self.world.folder, "other.db")
+        with open(other, "w", encoding="ascii") as f:
+            f.write("this is no database, and it is longer than the header of one: " * 20)
+        for path, code in ((other, "records."), (other + ".absent", "records.none")):
+            for command in (["verify", "--trust", self.world.path("ca/root.pem")], ["log"], ["orphans"]):
+                done = kiln(*command, "--records", path)
+                self.assertEqual((done.returncode, done.stdout), (STATION, ""), (command, done.stderr))
+                self.assertIn("[" + code, done.stderr)
+                self.assertIn("what to do", done.stderr)
+
     def copy(self):
         """A copy of the records, with everything in the one file."""
         path = self.world.path("copy.db")
@@ -167,6 +178,9 @@ class Verify(unittest.TestCase):
             os.unlink(world.path("state/signer-position.json"))
             code, line = world.verify()
             self.assertEqual((code, line["violation"]["code"]), (1, "verify.position"), line)
+            text = kiln("verify", "--config", world.config)
+            self.assertIn("VIOLATION verify.position", text.stdout)
+            self.assertIn("kiln records accept-restore", text.stdout)
 
 
 class Evidence(unittest.TestCase):

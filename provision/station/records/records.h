@@ -115,8 +115,8 @@ enum { RECORDS_SCHEMA = 1, RECORD_BLOBS_MAX = 6 };
  * not hold that place any more are not opened for writing ("records.restored"), nor are empty ones beside a
  * checkpoint that can not be read ("records.unwitnessed").
  * Errors: RECORDS "records.locked" (another process has it), "records.newer", "records.older"
- * (run kiln records upgrade), "records.damaged", "records.restored", "records.none" (there are none), "records.io"; CONFIG
- * "records.station" (a name has 1 to 128 printable characters). May block a second where another process
+ * (run kiln records upgrade), "records.damaged", "records.restored", "records.none" (no such file),
+ * "records.io"; CONFIG "records.station" (a name has 1 to 128 printable characters). May block a second where another process
  * recovers the file.
  */
 must_check int records_open(struct records **ret, const char *path, const char *station,

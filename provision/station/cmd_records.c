@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "clock.h"
 #include "records.h"
 #include "source.h"
 #include "witness.h"
@@ -19,7 +20,33 @@ static int upgrade(const char *path)
 	return EXIT_PASSED;
 }
 
-static void print_restored(const char *path, const json_t *event)
+struct kept {
+	const char *station;
+	int64_t end;         /* the last event that the records still hold */
+	char at[CLOCK_TEXT]; /* its time; empty where they hold none */
+};
+
+static int keep_time(const json_t *event, void *context, struct err *e)
+{
+	struct kept *k = context;
+
+	(void)e;
+	if (json_opt_int(event, "seq", 0) == k->end &&
+	    strcmp(json_opt_str(event, "station", ""), k->station) == 0)
+		(void)snprintf(k->at, sizeof(k->at), "%s", json_opt_str(event, "at", ""));
+	return 0;
+}
+
+static int read_kept(const char *path, struct kept *k, struct err *e)
+{
+	AUTO_PTR(records) *r = NULL;
+
+	return records_open(&r, path, NULL, false, e) == 0
+		   ? records_events(r, NULL, 0, keep_time, k, e)
+		   : -1;
+}
+
+static void print_restored(const char *path, const json_t *event, const struct kept *kept)
 {
 	long long from = json_opt_int(event, "from", 0), to = json_opt_int(event, "to", 0);
 
@@ -30,9 +57,11 @@ static void print_restored(const char *path, const json_t *event)
 		(void)
 		    printf("%s: goes on at event %lld; events %lld to %lld are recorded as lost\n",
 			path, to + 1, from, to);
-	(void)printf(
-	    "have the CA's owner list what it issued to this station since then: what is neither "
-	    "delivered\nnor among kiln orphans is on a device whose record is lost, or on none\n");
+	(void)
+	    printf("have the CA's owner list what it issued to this station %s%s: what is neither "
+		   "delivered\nnor among kiln orphans is on a device whose record is lost, or on "
+		   "none\n",
+		kept->at[0] != '\0' ? "since " : "ever since it was set up", kept->at);
 }
 
 static int accept_restore(const char *config_path, const char *by, const char *reason,
@@ -41,14 +70,27 @@ static int accept_restore(const char *config_path, const char *by, const char *r
 	AUTO_PTR(config) *config = NULL;
 	AUTO(json_t) *event = NULL;
 	struct records_place signer;
+	struct kept kept = { 0 };
 
 	if (config_load(&config, config_path, e) != 0 ||
 	    witness_position(config, &signer, e) != 0 ||
 	    records_accept_restore(config->records, config->station, &signer, by, reason, &event,
 		e) != 0)
 		return -1;
-	print_restored(config->records, event);
+	kept.station = config->station;
+	kept.end = json_opt_int(event, "from", 0) - 1;
+	if (read_kept(config->records, &kept, e) != 0)
+		return -1;
+	print_restored(config->records, event, &kept);
 	return 0;
+}
+
+static bool is_given(const char *verb, const char *option, const char *value)
+{
+	if (value != NULL && value[0] != '\0')
+		return true;
+	(void)fprintf(stderr, "kiln: records %s needs %s\n", verb, option);
+	return false;
 }
 
 static int run_accept(int argc, char **argv,
@@ -74,9 +116,12 @@ static int run_accept(int argc, char **argv,
 		else
 			return cli_usage("records");
 	}
-	if (optind != argc || config == NULL || by == NULL || reason == NULL || by[0] == '\0' ||
-	    reason[0] == '\0')
+	if (optind != argc)
 		return cli_usage("records");
+	if (!is_given(argv[0], "--config station.yaml", config) ||
+	    !is_given(argv[0], "--by WHO (your name)", by) ||
+	    !is_given(argv[0], "--reason R (why it is right)", reason))
+		return EXIT_USAGE;
 	return accept(config, by, reason, &e) == 0 ? EXIT_PASSED : cli_fail(&e);
 }
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import unittest
 
-from station_kit import INPUT, PASSED, STATION, UNITS, World, check_promises, kiln
+from station_kit import INPUT, PASSED, STATION, UNITS, USAGE, World, check_promises, kiln
 
 RECORDS = ["records.db", "records.db-wal", "records.db-shm"]
 
@@ -87,7 +87,13 @@ class Restored(unittest.TestCase):
             second = pass_one(self, world).units[0]["serial"]
             bring(world, "old")
             self.refused(world, [])
-            self.assertIn("recorded as lost", self.accept(world))
+            for missing, more in (("--by", []), ("--reason", ["--by", "eve"])):
+                done = kiln("records", "accept-restore", "--config", world.config, *more)
+                self.assertEqual(done.returncode, USAGE)
+                self.assertIn(f"needs {missing}", done.stderr)
+            said = self.accept(world)
+            self.assertIn("recorded as lost", said)
+            self.assertIn(f"issued to this station since {world.log()[-2]['at']}: ", said)
             event = world.log()[-1]
             self.assertEqual((event["event"], event["by"], event["seq"]), ("restored", "eve", event["to"] + 1))
             self.assertEqual(event["from"], world.log()[-2]["seq"] + 1)

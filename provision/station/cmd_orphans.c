@@ -26,8 +26,13 @@ static void print_one(const json_t *o)
 	print_member(o, "number", "number");
 	print_member(o, "issuer", "issuer");
 	print_member(o, "reason", "reason");
-	if (json_object_get(o, "revoked_by") != NULL)
+	if (json_opt_int(o, "attempts", 1) > 1)
+		(void)printf("    %-12s %lld\n", "attempts",
+		    (long long)json_opt_int(o, "attempts", 1));
+	if (json_object_get(o, "revoked_by") != NULL) {
 		print_member(o, "revoked by", "revoked_by");
+		print_member(o, "revoked at", "revoked_at");
+	}
 }
 
 /* From the certificate itself, where there is one that can be read. */
@@ -46,12 +51,42 @@ static int add_issuer(struct source *s, json_t *o, struct err *e)
 	return json_set_str(o, "issuer", buf_str(&issuer, e), e);
 }
 
+/* One CSR that was sent again and again is one thing for the CA's owner to look for: the first that was
+ * listed stands for all of its state, with their count. */
+static int merge(json_t **orphans, struct err *e)
+{
+	AUTO(json_t) *merged = json_array();
+	AUTO(json_t) *firsts = json_object();
+	char key[128];
+
+	if (merged == NULL || firsts == NULL)
+		return err_nomem(e);
+	for (size_t i = 0; i < json_array_size(*orphans); i++) {
+		json_t *o = json_array_get(*orphans, i), *first;
+
+		(void)snprintf(key, sizeof(key), "%s %s", json_opt_str(o, "id", ""),
+		    json_opt_str(o, "revocation", ""));
+		first = json_object_get(firsts, key);
+		if (first != NULL) {
+			if (json_set_int(first, "attempts", json_opt_int(first, "attempts", 1) + 1,
+				e) != 0)
+				return -1;
+			continue;
+		}
+		if (json_object_set(firsts, key, o) != 0 || json_array_append(merged, o) != 0)
+			return err_nomem(e);
+	}
+	json_decref(*orphans);
+	*orphans = steal(&merged);
+	return 0;
+}
+
 static int list(struct source *s, bool json, struct err *e)
 {
 	AUTO(json_t) *orphans = NULL;
 	size_t revoked = 0, undecided = 0;
 
-	if (records_orphans(s->records, &orphans, e) != 0)
+	if (records_orphans(s->records, &orphans, e) != 0 || (!json && merge(&orphans, e) != 0))
 		return -1;
 	for (size_t i = 0; i < json_array_size(orphans); i++) {
 		json_t *o = json_array_get(orphans, i);

@@ -109,6 +109,14 @@ class Undecided(unittest.TestCase):
             revoked = world.orphans()
             self.assertEqual([o["revocation"] for o in revoked], ["revoked"] * len(orphans))
             self.assertEqual({o["revoked_by"] for o in revoked}, {"ca desk"})
+            self.assertEqual([o["at"] for o in revoked], [o["at"] for o in orphans])
+            told = [e for e in world.log() if e["event"] == "revoked"][0]
+            self.assertEqual({o["revoked_at"] for o in revoked}, {told["at"]})
+            self.assertGreater(len(orphans), 1)
+            text = listed(world).stdout  # the identical CSR: one entry, listed since the first time
+            self.assertEqual(text.count(orphans[0]["id"] + "  revoked"), 1, text)
+            for label, said in (("attempts", str(len(orphans))), ("listed", orphans[0]["at"]), ("revoked at", told["at"])):
+                self.assertIn(f"    {label:12} {said}\n", text)
             check_promises(self, world)
             again = kiln("orphans", "--config", world.config, "--revoked", orphans[0]["id"], "--by", "ca desk")
             self.assertNotEqual(again.returncode, 0)

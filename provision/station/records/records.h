@@ -199,7 +199,7 @@ must_check int records_unit(struct records *r, const char *serial, json_t **ret,
 must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e);
 /* [{"id","job","serial","attempt","csr","spki","certificate","number","reason","revocation"
  * ("unrevoked" "revoked"; "undecided": no answer came, and its unit still waits),"revoked_by","event"
- * (its record),"at" (when that was)}], oldest first. */
+ * (its record),"at" (since when it is listed),"revoked_at"}], one for each attempt, oldest first. */
 must_check int records_orphans(struct records *r, json_t **ret, struct err *e);
 /* {"ordered","issued","orphaned","reserved"} of an order; "order.unknown". */
 must_check int records_order(struct records *r, const char *id, json_t **ret, struct err *e);

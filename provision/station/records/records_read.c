@@ -154,22 +154,71 @@ int records_open_jobs(struct records *r, json_t **ret, struct err *e)
 	return rc;
 }
 
-/* When the event of each was recorded. */
+/* The body of an event, of none where there is no such number. */
+static int event_body(struct db *db, int64_t number, json_t **ret, struct err *e)
+{
+	AUTO(json_t) *row = NULL;
+	const json_t *text;
+
+	if (db_row(db, "SELECT body FROM event WHERE number = ?1", DB_ARGS(db_int(number)), &row,
+		e) != 0)
+		return -1;
+	text = json_object_get(row, "body");
+	return json_parse(json_string_value(text), json_string_length(text), ret, ERR_RECORDS, e);
+}
+
+/* By its id; or by its CSR's, where its certificate came to light later. */
+static int add_revoked_at(struct db *db, json_t *orphan, struct err *e)
+{
+	AUTO(json_t) *body = NULL;
+	int64_t number;
+
+	if (db_number(db,
+		"SELECT number FROM event WHERE number >= ?1 AND body LIKE"
+		" '%\"event\":\"revoked\"%' AND (body LIKE '%\"orphan\":\"' || ?2 || '\"%' OR"
+		" body LIKE '%\"orphan\":\"' || ?3 || '\"%')"
+		" ORDER BY body LIKE '%\"orphan\":\"' || ?2 || '\"%' DESC, number LIMIT 1",
+		DB_ARGS(db_int(json_opt_int(orphan, "event", 0)),
+		    db_text(json_opt_str(orphan, "id", "")),
+		    db_text(json_opt_str(orphan, "csr", ""))),
+		0, &number, e) != 0)
+		return -1;
+	if (number == 0)
+		return 0;
+	return event_body(db, number, &body, e) == 0
+		   ? json_set_str(orphan, "revoked_at", json_opt_str(body, "at", ""), e)
+		   : -1;
+}
+
+/* What was revoked while it was undecided was listed since it was asked for. */
+static int add_listed_at(struct db *db, json_t *orphan, struct err *e)
+{
+	int64_t number = json_opt_int(orphan, "event", 0);
+	AUTO(json_t) *body = NULL;
+	AUTO(json_t) *asked = NULL;
+
+	if (event_body(db, number, &body, e) != 0)
+		return -1;
+	if (strcmp(json_opt_str(body, "event", ""), "revoked") != 0)
+		return json_set_str(orphan, "at", json_opt_str(body, "at", ""), e);
+	if (db_number(db,
+		"SELECT event FROM intent WHERE job = ?1 AND attempt = ?2 AND kind = 'enrol'",
+		DB_ARGS(db_int(json_opt_int(orphan, "job", 0)),
+		    db_int(json_opt_int(orphan, "attempt", 0))),
+		number, &number, e) != 0 ||
+	    event_body(db, number, &asked, e) != 0)
+		return -1;
+	return json_set_str(orphan, "at", json_opt_str(asked, "at", ""), e);
+}
+
 static int add_times(struct db *db, json_t *orphans, struct err *e)
 {
 	for (size_t i = 0; i < json_array_size(orphans); i++) {
 		json_t *orphan = json_array_get(orphans, i);
-		AUTO(json_t) *row = NULL;
-		AUTO(json_t) *body = NULL;
-		const json_t *text;
+		bool revoked = strcmp(json_opt_str(orphan, "revocation", ""), "revoked") == 0;
 
-		if (db_row(db, "SELECT body FROM event WHERE number = ?1",
-			DB_ARGS(db_int(json_opt_int(orphan, "event", 0))), &row, e) != 0)
-			return -1;
-		text = json_object_get(row, "body");
-		if (json_parse(json_string_value(text), json_string_length(text), &body,
-			ERR_RECORDS, e) != 0 ||
-		    json_set_str(orphan, "at", json_opt_str(body, "at", ""), e) != 0)
+		if (add_listed_at(db, orphan, e) != 0 ||
+		    (revoked && add_revoked_at(db, orphan, e) != 0))
 			return -1;
 	}
 	return 0;

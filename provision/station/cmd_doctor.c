@@ -23,7 +23,8 @@
 #include "witness.h"
 #include "x509.h"
 
-enum { ASK_MS = 20000, FREE_MIB_MIN = 256, CLOCK_OFFSET_MAX_S = 60, EXPIRES_SOON_S = 14 * 86400 };
+/* Warned of before the station's own limits (ground.h) are met. */
+enum { ASK_MS = 20000, FREE_MIB_WARN = 256, CLOCK_WARN_S = 60, EXPIRES_SOON_S = 14 * 86400 };
 
 OWNED(ASN1_OBJECT, ASN1_OBJECT_free)
 
@@ -33,15 +34,31 @@ struct doctor {
 	long faults;
 };
 
+static void line(const char *mark, const char *what, const char *fmt, va_list ap)
+{
+	(void)printf("%-5s %-22s ", mark, what);
+	(void)vprintf(fmt, ap);
+	(void)putchar('\n');
+}
+
 static void good(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void good(const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)printf("ok    %-22s ", what);
-	(void)vprintf(fmt, ap);
-	(void)putchar('\n');
+	line("ok", what, fmt, ap);
+	va_end(ap);
+}
+
+/* A batch can start, and something should be done soon. */
+static void warn(const char *what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn(const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line("WARN", what, fmt, ap);
 	va_end(ap);
 }
 
@@ -73,32 +90,57 @@ static void check_profile(struct doctor *d)
 		good("profile", "%s version %s, driver %s", p->product, p->version, p->driver);
 }
 
-static void check_records(struct doctor *d)
+static void check_disk(struct doctor *d)
 {
-	AUTO_PTR(records) *r = NULL;
-	struct ground ground = { 0 };
+	AUTO_STRUCT(buf) folder = { 0 };
+	const char *path = d->config->records, *slash = strrchr(path, '/');
 	struct statvfs disk;
 	struct err e = { 0 };
-	unsigned long long mib;
+	uint64_t bytes;
 
-	if (witness_open(&r, d->config, true, &e) != 0) {
-		bad(d, "records", &e);
+	if (buf_printf(&folder, &e, "%.*s", slash != NULL ? (int)(slash - path) + 1 : 1,
+		slash != NULL ? path : ".") != 0) {
+		bad(d, "disk", &e);
+		return;
+	}
+	if (statvfs((const char *)folder.data, &disk) != 0) {
+		wrong(d, "disk", ERR_RECORDS, "records.io", "the free space can not be read");
+		return;
+	}
+	bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (ground_check_space(bytes, path, &e) != 0)
+		bad(d, "disk", &e);
+	else if (bytes >> 20 < FREE_MIB_WARN)
+		warn("disk", "%llu MiB free, no unit begins below %d: make room soon",
+		    (unsigned long long)(bytes >> 20), GROUND_FREE_MIB);
+	else
+		good("disk", "%llu MiB free", (unsigned long long)(bytes >> 20));
+}
+
+/* Looks only: what is not there is not made. */
+static void check_records(struct doctor *d)
+{
+	AUTO_STRUCT(buf) checkpoint = { 0 };
+	AUTO_PTR(records) *r = NULL;
+	struct ground ground = { 0 };
+	struct err e = { 0 }, none = { 0 };
+
+	if (buf_printf(&checkpoint, &e, "%s.checkpoint", d->config->records) != 0 ||
+	    witness_open(&r, d->config, false, &none) != 0) {
+		if (!err_is(&none, "records.none"))
+			bad(d, "records", none.domain != ERR_NONE ? &none : &e);
+		else if (access((const char *)checkpoint.data, F_OK) == 0)
+			wrong(d, "records", ERR_RECORDS, "records.restored",
+			    "there are no records, and their checkpoint is still there");
+		else
+			good("records", "%s: none yet; the first start makes it",
+			    d->config->records);
 		return;
 	}
 	if (records_last_made(r, &ground.made_ms, &e) != 0 ||
 	    ground_check_clock(&ground, clock_wall_ms(), clock_now_ms(), &e) != 0)
 		bad(d, "clock and records", &e);
 	good("records", "%s, schema %d, writable", d->config->records, RECORDS_SCHEMA);
-	if (statvfs(d->config->records, &disk) != 0) {
-		wrong(d, "disk", ERR_RECORDS, "records.disk", "the free space can not be read");
-		return;
-	}
-	mib = (unsigned long long)disk.f_bavail * disk.f_frsize >> 20;
-	if (mib < FREE_MIB_MIN)
-		wrong(d, "disk", ERR_RECORDS, "records.disk",
-		    "less than 256 MiB are free for the records");
-	else
-		good("disk", "%llu MiB free", mib);
 }
 
 static void check_certificate(struct doctor *d, const char *what, const char *path,
@@ -123,10 +165,11 @@ static void check_certificate(struct doctor *d, const char *what, const char *pa
 	else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
 		wrong(d, what, ERR_CONFIG, "certificate.expired",
 		    "the station's certificate has expired");
+	else if (X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0)
+		warn(what, "%s expires within 14 days: have the CA's owner issue a new one",
+		    (const char *)subject.data);
 	else
-		good(what, "%s%s", (const char *)subject.data,
-		    X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0 ? " (expires within 14 days)"
-								       : "");
+		good(what, "%s", (const char *)subject.data);
 }
 
 /* One row of the audit: {"check", "ok" or "err"}. */
@@ -203,9 +246,13 @@ static void tell_ca(struct doctor *d, const json_t *ok)
 		good("CA certificates", "%lld", (long long)json_opt_int(ok, "cacerts", 0));
 	if (json_object_get(ok, "date_offset_s") == NULL)
 		return;
-	if (offset > CLOCK_OFFSET_MAX_S || offset < -CLOCK_OFFSET_MAX_S)
-		wrong(d, "clock", ERR_CONFIG, "clock",
-		    "this machine's clock differs from the CA's by more than 60 s");
+	if (offset > GROUND_CLOCK_MS / 1000 || offset < -GROUND_CLOCK_MS / 1000)
+		wrong(d, "clock", ERR_CONFIG, "clock.ca",
+		    "this machine's clock differs from the CA's by more than 300 s");
+	else if (offset > CLOCK_WARN_S || offset < -CLOCK_WARN_S)
+		warn("clock",
+		    "%lld s from the CA's, nothing is made beyond %d s: set it right (NTP)",
+		    (long long)offset, GROUND_CLOCK_MS / 1000);
 	else
 		good("clock", "%lld s from the CA's", (long long)offset);
 }
@@ -335,6 +382,7 @@ static int examine(struct doctor *d)
 		bad(d, "state", &e);
 	check_profile(d);
 	check_records(d);
+	check_disk(d);
 	if (d->config->tls.token != NULL)
 		check_token(d, "tls", "kiln-enroller", &d->config->tls);
 	check_token(d, "attestation", "kiln-signer", &d->config->attestation);

@@ -219,6 +219,8 @@ class Production(unittest.TestCase):
             done = kiln("doctor", "--config", world.config)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertNotIn("FAIL", done.stdout)
+            self.assertIn("none yet; the first start makes it", done.stdout)
+            self.assertFalse(os.path.exists(world.path("records.db")))
             for old, new, said in [("accept_test_ca: true", "accept_test_ca: false", "cert.test-ca"),
                                    ("certificate: attestation.pem", "certificate: tls.pem", "attestation.certificate"),
                                    ("profile: profile.yaml", f"profile: {SOURCE}/profiles/spdm/infusion-pump.yaml",

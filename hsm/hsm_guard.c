@@ -14,6 +14,13 @@
 
 enum { GUARD_MAX = 4096, UNFINISHED_MAX = 2 };
 
+/* A full disk, too many files: not a wrong configuration. It is tried again, without a login. */
+static int unusable(const struct err *why, struct err *e)
+{
+	return err_set(e, ERR_HSM, "hsm.rebuild", "no login without its guard file: %s",
+	    why->message);
+}
+
 static int put(const char *path, const struct hsm_token *token, const char *state,
     int64_t unfinished, struct err *e)
 {
@@ -32,10 +39,8 @@ static int put(const char *path, const struct hsm_token *token, const char *stat
 	    json_set_str(guard, "at", at, e) != 0 || json_canonical(guard, &text, e) != 0 ||
 	    buf_add_u8(&text, '\n', e) != 0)
 		return -1;
-	/* A full disk, not a wrong configuration: tried again without a login. */
 	if (file_write(path, text.data, text.len, 0600, &why) != 0)
-		return err_set(e, ERR_HSM, "hsm.rebuild", "no login without its guard file: %s",
-		    why.message);
+		return unusable(&why, e);
 	return 0;
 }
 
@@ -57,8 +62,8 @@ static int check(const char *path, int64_t *ret_unfinished, struct err *e)
 	*ret_unfinished = 0;
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return 0;
-	if (file_read(path, GUARD_MAX, &text, e) != 0)
-		return -1;
+	if (file_read(path, GUARD_MAX, &text, &bad) != 0)
+		return unusable(&bad, e);
 	if (json_parse((const char *)text.data, text.len, &guard, ERR_HSM, &bad) != 0)
 		return refuse(path, "the login guard is not readable", NULL, e);
 	if (strcmp(json_opt_str(guard, "state", "failed"), "begun") != 0)
@@ -71,17 +76,20 @@ static int check(const char *path, int64_t *ret_unfinished, struct err *e)
 
 int hsm_guard_lock(const char *path, int *ret_lock, struct err *e)
 {
+	struct err why = { 0 };
 	char name[4096];
 	int fd;
 
 	(void)snprintf(name, sizeof(name), "%s.lock", path); /* one too long does not open */
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_errno(e, ERR_CONFIG, "file", "opening %s", name);
+	if (fd < 0) {
+		(void)err_errno(&why, ERR_HSM, "file", "opening %s", name);
+		return unusable(&why, e);
+	}
 	if (flock(fd, LOCK_EX) != 0) {
-		(void)err_errno(e, ERR_CONFIG, "file", "locking %s", name);
+		(void)err_errno(&why, ERR_HSM, "file", "locking %s", name);
 		(void)close(fd); /* nothing was written */
-		return -1;
+		return unusable(&why, e);
 	}
 	*ret_lock = fd;
 	return 0;
@@ -100,10 +108,12 @@ int hsm_guard_undo(const char *path, const struct hsm_token *token, struct err *
 {
 	AUTO_STRUCT(buf) text = { 0 };
 	AUTO(json_t) *guard = NULL;
+	struct err why = { 0 };
 	int64_t unfinished;
 
-	if (file_read(path, GUARD_MAX, &text, e) != 0 ||
-	    json_parse((const char *)text.data, text.len, &guard, ERR_HSM, e) != 0)
+	if (file_read(path, GUARD_MAX, &text, &why) != 0)
+		return unusable(&why, e);
+	if (json_parse((const char *)text.data, text.len, &guard, ERR_HSM, e) != 0)
 		return -1;
 	unfinished = json_opt_int(guard, "unfinished", UNFINISHED_MAX);
 	return unfinished > 1 ? put(path, token, "begun", unfinished - 1, e)
@@ -117,9 +127,11 @@ int hsm_guard_fail(const char *path, const struct hsm_token *token, struct err *
 
 int hsm_guard_clear(const char *path, struct err *e)
 {
+	struct err why = { 0 };
+
 	FAILPOINT("guard.clear");
-	if (file_remove(path, e) != 0)
-		return -1;
+	if (file_remove(path, &why) != 0)
+		return unusable(&why, e);
 	FAILPOINT("guard.cleared");
 	return 0;
 }

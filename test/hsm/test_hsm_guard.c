@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,9 +96,36 @@ static void without_a_place_for_it_there_is_no_login(void **state)
 	struct fixture *f = *state;
 	char path[300];
 	struct err e = { 0 };
+	int lock;
 
 	(void)snprintf(path, sizeof(path), "%s/absent/guard", f->folder);
 	assert_err(hsm_guard_begin(path, &token, &e), &e, "hsm.rebuild");
+	assert_err(hsm_guard_lock(path, &lock, &e), &e, "hsm.rebuild");
+	assert_int_equal(e.domain, ERR_HSM);
+}
+
+/* No more file, for a moment: no wrong configuration, or the station would never try again. */
+static void a_guard_that_fails_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, none;
+	struct err e = { 0 };
+	int lock;
+
+	assert_ok(hsm_guard_begin(f->path, &token, &e), &e);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_err(hsm_guard_lock(f->path, &lock, &e), &e, "hsm.rebuild");
+	assert_err(hsm_guard_begin(f->path, &token, &e), &e, "hsm.rebuild");
+	assert_err(hsm_guard_undo(f->path, &token, &e), &e, "hsm.rebuild");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_ok(hsm_guard_clear(f->path, &e), &e);
+	assert_int_equal(mkdir(f->path, 0700), 0); /* what no unlink removes */
+	assert_err(hsm_guard_clear(f->path, &e), &e, "hsm.rebuild");
+	assert_int_equal(e.domain, ERR_HSM);
+	assert_int_equal(rmdir(f->path), 0);
 }
 
 #define GUARD_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -110,6 +138,7 @@ int main(void)
 		GUARD_TEST(two_logins_without_end_block),
 		GUARD_TEST(what_can_not_be_read_blocks),
 		GUARD_TEST(without_a_place_for_it_there_is_no_login),
+		GUARD_TEST(a_guard_that_fails_is_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,8 @@ static void on_ended(struct record *r)
 
 	if (r->rc != 0)
 		station_break(j->station, &r->err);
+	else if (j->lost.domain != ERR_NONE)
+		job_end_between(j);
 	if (r->rc != 0 || j->lost.domain != ERR_NONE || j->station->closing) {
 		leave(j);
 		return;
@@ -474,11 +476,6 @@ void job_slot_lost(struct job *j, const struct err *why)
 	}
 	/* Taken out while it waits for others, it is theirs that it did not pass. */
 	give_up(j, waits.domain != ERR_NONE ? &waits : why);
-}
-
-bool job_uses_link(const struct job *j)
-{
-	return j->wait == WAIT_DEVICE || j->wait == WAIT_RESET;
 }
 
 void job_slot_back(struct job *j)

@@ -91,8 +91,6 @@ struct job {
 must_check int job_start(struct job **ret, struct slot *slot, struct err *e);
 /* The slot's process ended or the device was unplugged; the slot has forgotten the job. */
 void job_slot_lost(struct job *j, const struct err *why);
-/* The device is being asked, or resets: what breaks now is its link. */
-bool job_uses_link(const struct job *j);
 /* The device is back after its reset. */
 void job_slot_back(struct job *j);
 /* It may ask: it holds j->pass. */

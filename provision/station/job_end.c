@@ -30,6 +30,14 @@ json_t *job_end_record(const struct job *j, const struct err *why)
 	    "outcome", job_end_outcome(j, why), "error", json_from_err(why));
 }
 
+bool job_end_is_by_link(const struct job *j)
+{
+	if (j->over)
+		return j->verdict.domain == ERR_LINK;
+	return j->wait == WAIT_DEVICE || j->wait == WAIT_RESET ||
+	       (j->wait == WAIT_TIMER && steps[j->row].who == WHO_DEVICE);
+}
+
 bool job_end_is_beginning(const struct job *j)
 {
 	return j->claimed && j->action == RECOVERY_BEGIN_ANEW && !j->anew;
@@ -54,4 +62,10 @@ void job_end_begin_anew(struct job *j)
 	j->wait = WAIT_NOTHING;
 	for (j->row = 0; steps[j->row].id != STEP_CLAIM; j->row++)
 		continue;
+}
+
+void job_end_between(struct job *j)
+{
+	j->outcome = "parked";
+	j->verdict = j->lost;
 }

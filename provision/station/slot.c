@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "advice.h"
-#include "job.h"
+#include "job_end.h"
 
 enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300 };
 
@@ -121,7 +121,7 @@ static void lose(struct slot *slot, const struct err *why)
 	if (job == NULL)
 		return;
 	memcpy(serial, job->identity.serial, sizeof(serial));
-	in_use = job_uses_link(job);
+	in_use = job_end_is_by_link(job);
 	job_slot_lost(job, why);
 	if (in_use)
 		note_link(slot, serial, why);

@@ -1,9 +1,11 @@
 """A slot whose cable is bad closes itself; the others work on, and a new start opens it again."""
 
+import os
 import signal
 import unittest
 
 from station_kit import PASSED, PENDING, UNITS, World, check_promises
+from test_crash import children_of
 
 
 def quick(text):
@@ -48,6 +50,40 @@ class Closing(unittest.TestCase):
             world.twins.ask("unplug", slot=2)
             code, batch = world.run("--count", 1, swap=False)
             self.assertEqual((code, batch.units[0]["slot"], batch.units[0]["serial"]), (PASSED, "1", sixth), batch.units)
+            check_promises(self, world)
+
+    def test_a_process_that_dies_with_the_device_counts_too(self):
+        steps = ["identify", "keygen", "install"]
+        with World(devices=4, slots=1, faults=[f"stall:{s}@{n}" for n, s in enumerate(steps, 1)]) as world:
+            batch = world.batch(swap=False)
+            for number, step in enumerate(steps):
+                if number > 0:
+                    self.assertFalse([e for e in batch.events if e["event"] == "slot-closed"])
+                    world.twins.ask("unplug", slot=1)
+                    world.twins.ask("plug", slot=1, serial=world.serials()[number])
+                batch.wait_for(lambda e, s=step: e["event"] == "step" and e["step"] == s and e["outcome"] == "start" and
+                               len(batch.units) == number)
+                for pid in children_of(batch.process.pid, "kiln-slot"):
+                    os.kill(pid, signal.SIGKILL)
+                batch.wait_for(lambda e, n=number: e["event"] == "unit" and len(batch.units) == n + 1)
+                self.assertEqual((batch.units[-1]["domain"], batch.units[-1]["code"]), ("link", "child.died"), step)
+            batch.wait_for(lambda e: e["event"] == "slot-closed")
+            self.assertIn(batch.wait(), (UNITS, PENDING), batch.stderr)
+            check_promises(self, world)
+
+    def test_a_cable_that_is_pulled_before_the_next_try_counts_too(self):
+        with World(devices=3, slots=1, faults=[f"stall:identify@{n}" for n in (1, 2, 3)], edit_profile=quick) as world:
+            batch = world.batch(swap=False)
+            for number, serial in enumerate(world.serials()[1:] + [None]):
+                batch.wait_for(lambda e, n=number: e["event"] == "step" and
+                               len([r for r in batch.events if r.get("outcome") == "retry"]) == n + 1)
+                world.twins.ask("unplug", slot=1)
+                batch.wait_for(lambda e, n=number: e["event"] == "unit" and len(batch.units) == n + 1)
+                if serial is not None:
+                    self.assertFalse([e for e in batch.events if e["event"] == "slot-closed"])
+                    world.twins.ask("plug", slot=1, serial=serial)
+            batch.wait_for(lambda e: e["event"] == "slot-closed")
+            self.assertIn(batch.wait(), (UNITS, PENDING), batch.stderr)
             check_promises(self, world)
 
     def test_one_bad_unit_does_not_close_it_and_a_pass_begins_the_count_again(self):

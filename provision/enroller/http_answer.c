@@ -16,6 +16,8 @@ void http_answer_hide(struct http_answer *a, const struct secret *secret)
 
 	if (len == 0 || at == NULL)
 		return;
-	while ((at = memmem(at, a->body.len - (size_t)(at - a->body.data), text, len)) != NULL)
+	while ((at = memmem(at, a->body.len - (size_t)(at - a->body.data), text, len)) != NULL) {
 		memset(at, '*', len);
+		at += len; /* it may be of asterisks alone */
+	}
 }

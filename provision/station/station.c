@@ -113,6 +113,12 @@ void station_note(struct station *s, json_t *body)
 	struct record *r = calloc(1, sizeof(*r));
 	struct err e = { 0 };
 
+	/* Nothing is recorded any more; what is done with children now is of no interest. */
+	if (s->closing) {
+		free(r);
+		json_decref(body);
+		return;
+	}
 	if (r == NULL || body == NULL) {
 		free(r);
 		json_decref(body);

@@ -526,6 +526,20 @@ static void hides_a_quoted_credential(void **state)
 	assert_non_null(memmem(a.body.data, a.body.len, "I refuse *", 10));
 }
 
+/* What it is overwritten with looks like it. */
+static void hides_a_credential_of_asterisks(void **state)
+{
+	AUTO_STRUCT(http_answer) a = { 0 };
+	AUTO_STRUCT(secret) stars = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(secret_set(&stars, "**", 2, &e), &e);
+	assert_ok(buf_add_str(&a.body, "x***** *", &e), &e);
+	http_answer_hide(&a, &stars);
+	assert_memory_equal(a.body.data, "x***** *", 8);
+}
+
 static void expect_refused(struct http_config config, const char *code)
 {
 	struct http *h = NULL;
@@ -592,6 +606,7 @@ int main(void)
 		cmocka_unit_test(bounds_what_it_reads),
 		cmocka_unit_test(ends_at_the_deadline),
 		cmocka_unit_test(hides_a_quoted_credential),
+		cmocka_unit_test(hides_a_credential_of_asterisks),
 		cmocka_unit_test(refuses_bad_configuration),
 		cmocka_unit_test(left_no_key_log),
 	};

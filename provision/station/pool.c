@@ -91,8 +91,9 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 		rebuild(m, answer, e, &why);
 	else if (answer != NULL)
 		m->failures = 0;
-	else if (pool_is_outage(e))
-		m->ready = false; /* its end is told right after this */
+	else if (child_is_busy(m->child))
+		m->ready =
+		    false; /* this is its end, whatever it is called; told right after this */
 	finish(q, answer, &why);
 	dispatch(m->pool);
 }

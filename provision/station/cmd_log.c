@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "clock.h"
 #include "source.h"
 
 static const char *const shown_apart[] = { "event", "at", "seq", "hash", "station", NULL };
@@ -16,13 +17,52 @@ static bool is_shown_apart(const char *key)
 	return false;
 }
 
-static void print_member(const char *key, const char *quote, const char *text)
+static void print_member(const char *key, const char *text)
 {
 	(void)putchar(' ');
 	cli_print(key);
-	(void)printf("=%s", quote);
+	(void)putchar('=');
 	cli_print(text);
-	(void)printf("%s", quote);
+}
+
+/* In quotes, with those inside told apart. */
+static void print_quoted(const char *key, const char *text)
+{
+	print_member(key, "\"");
+	while (*text != '\0') {
+		size_t len = strcspn(text, "\"\\");
+		char part[256];
+
+		if (len == 0) {
+			(void)printf("\\%c", *text++);
+			continue;
+		}
+		len = len < sizeof(part) ? len : sizeof(part) - 1;
+		while (len > 1 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--; /* a character stays whole */
+		(void)snprintf(part, sizeof(part), "%.*s", (int)len, text);
+		cli_print(part);
+		text += len;
+	}
+	(void)putchar('"');
+}
+
+static void print_error(const char *key, const json_t *error)
+{
+	print_quoted(key, json_opt_str(error, "message", ""));
+	if (json_opt_str(error, "code", NULL) == NULL)
+		return;
+	(void)printf(" [");
+	cli_print(json_opt_str(error, "code", ""));
+	(void)putchar(']');
+}
+
+static void print_time(const char *key, const json_t *ms)
+{
+	char text[CLOCK_TEXT];
+
+	clock_text(json_integer_value(ms), text);
+	print_member(key, text);
 }
 
 static void print_digest(const char *key, const char *digest)
@@ -30,7 +70,7 @@ static void print_digest(const char *key, const char *digest)
 	char start[13] = { 0 };
 
 	memcpy(start, digest, sizeof(start) - 1);
-	print_member(key, "", start);
+	print_member(key, start);
 	(void)printf("...");
 }
 
@@ -38,12 +78,16 @@ static void print_value(const char *key, const json_t *value)
 {
 	if (json_is_string(value) && json_string_length(value) == 64)
 		print_digest(key, json_string_value(value));
-	else if (json_is_string(value))
-		print_member(key, "", json_string_value(value));
+	else if (json_is_string(value) && strpbrk(json_string_value(value), " \"\\") == NULL)
+		print_member(key, json_string_value(value));
 	else if (json_is_object(value) && json_opt_str(value, "message", NULL) != NULL)
-		print_member(key, "\"", json_opt_str(value, "message", ""));
+		print_error(key, value);
+	else if (json_is_integer(value) && strcmp(key, "retry_at") == 0)
+		print_time(key, value);
+	else if (json_is_string(value))
+		print_quoted(key, json_string_value(value));
 	else {
-		print_member(key, "", "");
+		print_member(key, "");
 		(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	}
 }

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from outage_kit import PATIENT, Road, cpu_s, noted, station_events, wait_until_all_wait, waits
-from station_kit import PASSED, PENDING, World, check_promises
+from station_kit import PASSED, PENDING, World, check_promises, kiln
 
 
 def moment(event):
@@ -164,6 +164,9 @@ class Pending(unittest.TestCase):
             self.assertEqual(batch.wait(), PENDING, batch.stderr)
             self.assertEqual((batch.units[0]["outcome"], batch.units[0]["code"]), ("parked", "ca.pending"))
             self.assertEqual(batch.units[0]["advice"], "nothing to do now: plug it in again later, it goes on")
+            text = kiln("log", "--config", world.config).stdout
+            self.assertRegex(text, r'error=".+" \[ca\.pending\]')
+            self.assertRegex(text, r"retry_at=\d{4}-\d\d-\d\dT")
             check_promises(self, world)
             world.twins.ask("plug", slot=2, serial=serial)
             batch = world.batch("--count", 1, swap=False)

@@ -114,9 +114,9 @@ static void on_ca_checked(void *context, const json_t *answer, const struct err 
 		station_note_time(s, answer);
 	sound = ground_check_clock(&s->ground, clock_wall_ms(), clock_now_ms(), &why) == 0;
 	if (!sound && answer != NULL) /* else the end of the start tells it */
-		station_tell(s, json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
-				    "clock", "code", why.code, "message", why.message, "advice",
-				    advice_for(&why)));
+		station_tell(s,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "clock",
+			"code", why.code, "message", why.message, "advice", advice_for(&why)));
 	if (answer != NULL)
 		s->hooks.ready(s->hooks.context, NULL);
 	else

@@ -35,6 +35,8 @@ struct doctor {
 };
 
 static void line(const char *mark, const char *what, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void line(const char *mark, const char *what, const char *fmt, va_list ap)
 {
 	(void)printf("%-5s %-22s ", mark, what);
 	(void)vprintf(fmt, ap);

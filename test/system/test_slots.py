@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import unittest
 
 from station_kit import PASSED, PENDING, UNITS, World, check_promises
@@ -63,6 +64,7 @@ class Closing(unittest.TestCase):
                     world.twins.ask("plug", slot=1, serial=world.serials()[number])
                 batch.wait_for(lambda e, s=step: e["event"] == "step" and e["step"] == s and e["outcome"] == "start" and
                                len(batch.units) == number)
+                time.sleep(0.5)  # its intent is durable and the device, which stalls, is asked
                 for pid in children_of(batch.process.pid, "kiln-slot"):
                     os.kill(pid, signal.SIGKILL)
                 batch.wait_for(lambda e, n=number: e["event"] == "unit" and len(batch.units) == n + 1)

@@ -357,21 +357,6 @@ static int set_request(struct http *h, const char *path, struct curl_slist *head
 	return bad ? err_nomem(e) : 0;
 }
 
-/* A date is judged by our own clock: whoever reads it has to know what that says. */
-static void add_clock(CURL *c, struct err *e)
-{
-	char now[CLOCK_TEXT];
-	size_t len = strlen(e->message);
-	long result = X509_V_OK;
-
-	if (curl_easy_getinfo(c, CURLINFO_SSL_VERIFYRESULT, &result) != CURLE_OK ||
-	    (result != X509_V_ERR_CERT_HAS_EXPIRED && result != X509_V_ERR_CERT_NOT_YET_VALID))
-		return;
-	clock_wall_text(now);
-	(void)snprintf(e->message + len, sizeof(e->message) - len,
-	    "; this machine's clock says %s: if that is wrong set it right (NTP)", now);
-}
-
 /* Where no earlier hook said why. */
 static void explain(struct http *h, CURLcode rc)
 {
@@ -392,6 +377,7 @@ static void explain(struct http *h, CURLcode rc)
 	};
 	const char *why = h->why[0] != '\0' ? h->why : curl_easy_strerror(rc);
 	struct err *e = &h->answer->why;
+	long verified = X509_V_OK;
 
 	if (h->answer->refused) {
 		(void)err_set(e, ERR_CA, "est.client-certificate",
@@ -407,7 +393,8 @@ static void explain(struct http *h, CURLcode rc)
 		if (rc != known[i].rc)
 			continue;
 		(void)err_set(e, ERR_CA, known[i].code, "%s: %s", known[i].text, why);
-		add_clock(h->curl, e);
+		if (curl_easy_getinfo(h->curl, CURLINFO_SSL_VERIFYRESULT, &verified) == CURLE_OK)
+			tls_client_add_clock(verified, e);
 		return;
 	}
 	(void)err_set(e, ERR_CA, "est.lost", "the connection to the CA was lost: %s", why);

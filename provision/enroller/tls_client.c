@@ -1,6 +1,9 @@
 #include "tls_client.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
 
 int tls_client_set(struct tls_client *t, X509 *certificate, const X509_STACK *chain, EVP_PKEY *key,
     struct err *e)
@@ -74,4 +77,16 @@ bool tls_client_was_refused(const struct tls_client *t)
 	default:
 		return false;
 	}
+}
+
+void tls_client_add_clock(long verified, struct err *e)
+{
+	size_t len = strlen(e->message);
+	char now[CLOCK_TEXT];
+
+	if (verified != X509_V_ERR_CERT_HAS_EXPIRED && verified != X509_V_ERR_CERT_NOT_YET_VALID)
+		return;
+	clock_wall_text(now);
+	(void)snprintf(e->message + len, sizeof(e->message) - len,
+	    "; this machine's clock says %s: if that is wrong set it right (NTP)", now);
 }

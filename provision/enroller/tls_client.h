@@ -38,4 +38,8 @@ must_check bool tls_client_attach(struct tls_client *t, SSL_CTX *ctx);
  */
 bool tls_client_was_refused(const struct tls_client *t);
 
+/* A peer's date is judged by our own clock: where that was the fault (verified: X509_V_ERR_...), e also
+ * tells what the clock says. */
+void tls_client_add_clock(long verified, struct err *e);
+
 #endif

@@ -88,11 +88,12 @@ static int report(const struct check *c, const json_t *counts, const struct err 
 	return counts != NULL ? EXIT_PASSED : EXIT_UNITS;
 }
 
-/* Records that say something wrong; not such that can not be read at all. */
+/* Records that are damaged or say something wrong; not such that are not there, or another build's. */
 static bool is_violation(const struct check *c, const struct err *e)
 {
-	return c->source.records != NULL &&
-	       (e->domain == ERR_RECORDS || e->domain == ERR_CERT || e->domain == ERR_DEVICE);
+	return err_is(e, "records.damaged") ||
+	       (c->source.records != NULL &&
+		   (e->domain == ERR_RECORDS || e->domain == ERR_CERT || e->domain == ERR_DEVICE));
 }
 
 int cmd_verify(int argc, char **argv)

@@ -57,6 +57,13 @@ struct driver {
 	int (*request)(struct device *d, const struct subject *subject, struct buf *ret_csr,
 	    struct err *e);
 
+	/*
+	 * The chip's own evidence that the key of the last `request` was made inside it, for the family's
+	 * check_origin: certificates as DERs one behind the other, the key's first. Empty where this device
+	 * has none; NULL where the family has none.
+	 */
+	int (*origin)(struct device *d, struct buf *ret_ders, struct err *e);
+
 	/* Stores an object (its form: enum object). */
 	int (*install)(struct device *d, enum object object, const struct buf *ders, struct err *e);
 

@@ -17,6 +17,12 @@ void proof_claims_free(struct proof_claims *c)
 	buf_free(&c->signature);
 }
 
+void origin_claims_free(struct origin_claims *c)
+{
+	buf_free(&c->spki);
+	buf_free(&c->chain);
+}
+
 void stored_free(struct stored *s)
 {
 	buf_free(&s->bytes);

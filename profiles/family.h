@@ -28,6 +28,16 @@ struct proof_claims {
 void proof_claims_free(struct proof_claims *c);
 OWNED_STRUCT(proof_claims, proof_claims_free)
 
+/* What evidence of a key's origin says, once its layout is understood. Nothing here is verified yet. */
+struct origin_claims {
+	char scheme[32];               /* "piv-attestation": the statement's origin_evidence */
+	struct buf spki;               /* DER SubjectPublicKeyInfo of the key it speaks of */
+	struct buf chain;              /* DERs: the evidence first, then what it is signed by */
+	char serial[IDENTITY_MAX + 1]; /* the device's, where the evidence names it; else "" */
+};
+void origin_claims_free(struct origin_claims *c);
+OWNED_STRUCT(origin_claims, origin_claims_free)
+
 /* What the device stores: the bytes, or a digest of them where it gives no more. */
 struct stored {
 	bool is_digest;   /* bytes is SHA-256 of the object as install got it */
@@ -46,6 +56,7 @@ struct family {
 	bool
 	    identity_before_key; /* some way of `identify` needs no key; check_options has the rest */
 	unsigned objects;        /* bit per enum object it can store */
+	unsigned links;          /* bit per enum profile_link it can be reached by */
 
 	/*
 	 * The profile's section of this family (may be NULL) and what it asks of the family are sound.
@@ -56,6 +67,13 @@ struct family {
 	/* Pure, no I/O, fuzzed: finds nonce and certificate in the preimage. DEVICE "proof.*". */
 	int (*check_proof)(const struct profile *p, const struct proof *proof,
 	    struct proof_claims *ret, struct err *e);
+
+	/*
+	 * Pure, no I/O, fuzzed: what the driver's `origin` brought, read. NULL where the family has none.
+	 * DEVICE "origin.*".
+	 */
+	int (*check_origin)(const struct profile *p, const struct buf *ders,
+	    struct origin_claims *ret, struct err *e);
 };
 
 /* The family of that name, or NULL. */

@@ -137,6 +137,7 @@ static int read_link(struct profile *p, const struct yaml_node *root, struct err
 	const struct yaml_node *map;
 
 	p->baud = 115200;
+	p->tty_interface = -1;
 	if (yaml_map(root, "link", false, &map, e) < 0)
 		return -1;
 	if (map == NULL)

@@ -35,6 +35,8 @@ struct identity {
 void identity_free(struct identity *i);
 OWNED_STRUCT(identity, identity_free)
 
+/* How a product is reached: a serial port, or an interface of its own on USB. */
+enum profile_link { LINK_SERIAL, LINK_USB_MCTP, LINK_USB_CCID, LINK_COUNT };
 enum existing_key { EXISTING_REFUSE, EXISTING_REUSE, EXISTING_REPLACE };
 enum string_type { STRING_UTF8, STRING_PRINTABLE, STRING_IA5 };
 enum san_kind { SAN_HARDWARE_MODULE, SAN_URI, SAN_DNS };
@@ -95,8 +97,11 @@ struct profile {
 
 	const char *product;
 	const char *version;
-	const char *driver;              /* a family's name */
-	int64_t baud;                    /* link default, overridden by the slot's address */
+	const char *driver; /* a family's name */
+	enum profile_link link;
+	int64_t baud; /* LINK_SERIAL: default, overridden by the slot's address */
+	int64_t
+	    tty_interface; /* LINK_SERIAL: of several ports behind one USB device; -1: it has one */
 	const struct yaml_node *options; /* the map under the family's name, or NULL */
 	const char *secret_file; /* password, PIN or management key for the device, or NULL */
 
@@ -138,6 +143,8 @@ struct profile {
 	struct profile_anchors issuer;        /* where issued chains must end */
 	struct profile_anchors intermediates; /* file NULL: the CA's answer must bring them */
 	struct profile_anchors anchors;       /* what the device shall trust; file NULL: none */
+	struct profile_anchors
+	    attestation; /* whom evidence of a key's origin ends at; file NULL: none is asked for */
 
 	enum object install[OBJECT_COUNT];
 	size_t install_count;

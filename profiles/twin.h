@@ -13,6 +13,20 @@
 
 #include "err.h"
 
+/*
+ * What a device shows on USB: one vendor-defined or class interface with a bulk pair. Its serve() then
+ * gets a SOCK_SEQPACKET socket in place of a tty: a message is what one transfer carries, either way.
+ */
+struct twin_usb {
+	uint16_t vendor, product;
+	uint8_t class, subclass, protocol; /* of the interface */
+	const uint8_t *descriptor;         /* class-specific, behind the interface's; may be NULL */
+	size_t descriptor_len;
+	const uint8_t *
+	    notice; /* sent once on an interrupt endpoint after it is configured; NULL: no such endpoint */
+	size_t notice_len;
+};
+
 struct twin_config {
 	const char *serial;
 	const char *model;
@@ -24,6 +38,7 @@ struct twin_config {
 	int64_t keygen_ms; /* how long making a key takes */
 	int64_t baud;      /* paces what the device sends and receives; 0: unpaced */
 	uint64_t seed;     /* of every random choice but keys and nonces */
+	bool usb;          /* fd is the socket of a struct twin_usb */
 };
 
 /*
@@ -38,6 +53,8 @@ struct twin_family {
 	const char *name;
 	const char *const *faults;   /* NULL at the end: those of TWIN_FAULTS it can do */
 	const char *const *variants; /* NULL at the end; the first is the default */
+	bool serial;                 /* it can be on a serial line */
+	const struct twin_usb *usb;  /* what it is on USB; NULL: it can not be */
 
 	/* The fault can strike in this variant, at the step it names. No I/O. CONFIG "twin.fault". */
 	int (*check)(const struct twin_config *config, struct err *e);

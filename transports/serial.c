@@ -306,6 +306,7 @@ static void serial_close(struct transport *t)
 
 const struct transport_ops serial_transport = {
 	.scheme = "serial",
+	.medium = MEDIUM_SERIAL,
 	.open = serial_open,
 	.read = serial_read,
 	.write = serial_write,

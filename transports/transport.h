@@ -10,8 +10,12 @@
 
 struct transport;
 
+/* What carries the bytes: a framing has a form for each (DSP0253 and DSP0283 for MCTP). */
+enum transport_medium { MEDIUM_SERIAL, MEDIUM_USB };
+
 struct transport_ops {
 	const char *scheme; /* what an address begins with: "serial" */
+	enum transport_medium medium;
 
 	/*
 	 * Opens the place that address names ("serial:/dev/ttyUSB0?baud=115200"), for this process

@@ -50,6 +50,7 @@ const struct family linux_shell_family = {
 	.seals = true,
 	.anchors = true,
 	.identity_before_key = true,
+	.links = 1u << LINK_SERIAL,
 	.objects = 1u << OBJECT_LEAF | 1u << OBJECT_CHAIN | 1u << OBJECT_ANCHORS,
 	.check_options = check_options,
 	.check_proof = check_proof,

@@ -65,6 +65,7 @@ const struct twin_family linux_shell_twin = {
 	.name = "linux-shell",
 	.faults = shell_plan_faults,
 	.variants = variants,
+	.serial = true,
 	.check = check,
 	.serve = serve,
 };

@@ -16,6 +16,7 @@ const struct family spdm_family = {
 	.seals = true,
 	.anchors = true,
 	.identity_before_key = true,
+	.links = 1u << LINK_SERIAL,
 	.objects = 1U << OBJECT_CHAIN | 1U << OBJECT_ANCHORS,
 	.check_options = check_options,
 	.check_proof = spdm_check_proof,

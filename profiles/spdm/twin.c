@@ -205,6 +205,7 @@ const struct twin_family spdm_twin = {
 	.name = "spdm",
 	.faults = twin_plan_faults,
 	.variants = twin_variants,
+	.serial = true,
 	.check = twin_device_check,
 	.serve = serve_device,
 };

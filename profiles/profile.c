@@ -131,20 +131,57 @@ static int read_root(struct profile *p, const struct yaml_node *root, struct err
 	return yaml_map(root, p->driver, false, &p->options, e);
 }
 
-static int read_link(struct profile *p, const struct yaml_node *root, struct err *e)
+/* `usb: mctp`: an interface of the device's own. */
+static int read_usb_link(struct profile *p, const struct yaml_node *map, struct err *e)
 {
-	static const char *const keys[] = { "baud", NULL };
-	const struct yaml_node *map;
+	static const char *const kinds[] = { "mctp", "ccid", NULL };
+	static const enum profile_link links[] = { LINK_USB_MCTP, LINK_USB_CCID };
+	int kind = 0;
 
-	p->baud = 115200;
-	p->tty_interface = -1;
-	if (yaml_map(root, "link", false, &map, e) < 0)
+	if (yaml_enum(map, "usb", true, kinds, &kind, e) < 0)
 		return -1;
-	if (map == NULL)
-		return 0;
+	if (yaml_get(map, "baud") != NULL || yaml_get(map, "interface") != NULL)
+		return profile_error(map, e,
+		    "link: baud and interface are of a serial port; usb: %s has neither",
+		    kinds[kind]);
+	p->link = links[kind];
+	p->baud = 0;
+	return 0;
+}
+
+static int read_link_map(struct profile *p, const struct yaml_node *map, struct err *e)
+{
+	static const char *const keys[] = { "baud", "interface", "usb", NULL };
+
 	if (yaml_keys(map, keys, e) < 0)
 		return -1;
-	return yaml_int(map, "baud", true, 300, 4000000, &p->baud, e);
+	if (yaml_get(map, "usb") != NULL)
+		return read_usb_link(p, map, e);
+	if (yaml_int(map, "baud", true, 300, 4000000, &p->baud, e) < 0)
+		return -1;
+	return yaml_int(map, "interface", false, 0, 255, &p->tty_interface, e);
+}
+
+static int read_link(struct profile *p, const struct yaml_node *root, struct err *e)
+{
+	static const char *const links[LINK_COUNT] = {
+		[LINK_SERIAL] = "a serial port",
+		[LINK_USB_MCTP] = "usb: mctp",
+		[LINK_USB_CCID] = "usb: ccid",
+	};
+	const struct yaml_node *map;
+
+	p->link = LINK_SERIAL;
+	p->baud = 115200;
+	p->tty_interface = -1;
+	if (yaml_map(root, "link", false, &map, e) < 0 ||
+	    (map != NULL && read_link_map(p, map, e) < 0))
+		return -1;
+	if ((family_find(p->driver)->links & 1U << p->link) == 0)
+		return profile_error(map != NULL ? map : yaml_get(root, "driver"), e,
+		    "devices of %s are not reached by %s%s", p->driver, links[p->link],
+		    map != NULL ? "" : ", which a profile without link means");
+	return 0;
 }
 
 static int read_secret(struct profile *p, const struct yaml_node *root, struct err *e)

@@ -99,7 +99,7 @@ struct profile {
 	const char *version;
 	const char *driver; /* a family's name */
 	enum profile_link link;
-	int64_t baud; /* LINK_SERIAL: default, overridden by the slot's address */
+	int64_t baud; /* LINK_SERIAL: default, overridden by the slot's address; else 0 */
 	int64_t
 	    tty_interface; /* LINK_SERIAL: of several ports behind one USB device; -1: it has one */
 	const struct yaml_node *options; /* the map under the family's name, or NULL */

@@ -15,6 +15,9 @@
 #include "request.h"
 #include "vendor.h"
 
+/* What is left of a full-speed bus that a hub's devices share, for the time a message takes on it. */
+enum { USB_BIT_PER_S = 1000000 };
+
 struct spdm_device {
 	struct device base;
 	struct spdm_options options;
@@ -44,7 +47,8 @@ static int spdm_open(struct device **ret, const struct device *base, struct err 
 		spdm_close(&s->base);
 		return -1;
 	}
-	spdm_connection_init(&s->connection, &s->options, base->link, base->profile->baud);
+	spdm_connection_init(&s->connection, &s->options, base->link,
+	    base->profile->link == LINK_SERIAL ? base->profile->baud : USB_BIT_PER_S);
 	*ret = &s->base;
 	return 0;
 }

@@ -165,9 +165,46 @@ static void test_messages(void **state)
 	    "t.yaml:21:11: trust.device is there, but install has no anchors");
 	refuse("  device:", "  dev:", "yaml",
 	    "t.yaml:21:3: unknown key \"dev\"; accepted: issuer, ");
+	refuse("driver: spdm", "driver: spdm\nlink: { usb: ccid }", "profile",
+	    "t.yaml:4:7: devices of spdm are not reached by usb: ccid");
+	refuse("driver: spdm", "driver: spdm\nlink: { usb: mctp, baud: 9600 }", "profile",
+	    "t.yaml:4:7: link: baud and interface are of a serial port; usb: mctp has neither");
+	refuse("driver: spdm", "driver: spdm\nlink: { usb: hid }", "yaml",
+	    "t.yaml:4:14: usb is \"hid\"; accepted: mctp, ccid");
 	refuse("product: test pump\n", "", "yaml", "t.yaml:1:1: key \"product\" is missing");
 	refuse("product: test pump\n", "product: a\nproduct: b\n", "yaml",
 	    "t.yaml:2:1: duplicate key \"product\"");
+}
+
+static void test_link(void **state)
+{
+	static const struct {
+		const char *text;
+		enum profile_link link;
+		int64_t baud, tty_interface;
+	} rows[] = {
+		{ "", LINK_SERIAL, 115200, -1 },
+		{ "link: { baud: 9600 }\n", LINK_SERIAL, 9600, -1 },
+		{ "link: { baud: 9600, interface: 2 }\n", LINK_SERIAL, 9600, 2 },
+		{ "link: { usb: mctp }\n", LINK_USB_MCTP, 0, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO_PTR(profile) *p = NULL;
+		char text[sizeof(head) + 1000];
+
+		(void)snprintf(text, sizeof(text),
+		    "%s%s  issuer: { file: r.pem, sha256: "
+		    "ab23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef }\n"
+		    "  device: { file: r.pem, sha256: "
+		    "ab23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef }\n",
+		    rows[i].text, head);
+		p = parse(text);
+		assert_int_equal(p->link, rows[i].link);
+		assert_int_equal(p->baud, rows[i].baud);
+		assert_int_equal(p->tty_interface, rows[i].tty_interface);
+	}
 }
 
 static void test_long(void **state)
@@ -296,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_anchor_files),
 		cmocka_unit_test(test_export),

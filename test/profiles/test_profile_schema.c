@@ -35,6 +35,8 @@ struct change {
 
 static const struct change good[] = {
 	{ "/link", "{'baud': 9600}" },
+	{ "/link", "{'baud': 9600, 'interface': 0}" },
+	{ "/link", "{'usb': 'mctp'}" },
 	{ "/secret", "{'file': 'pin'}" },
 	{ "/identity/lifecycle", "{'pattern': 'manufacturing|sealed'}" },
 	{ "/identity/firmware", NULL },
@@ -98,6 +100,12 @@ static const struct change bad[] = {
 	{ "/link", "{'baud': 4000001}" },
 	{ "/link", "{'baud': '9600'}" },
 	{ "/link", "{'baud': 9600, 'parity': 'even'}" },
+	{ "/link", "{'interface': 1}" },
+	{ "/link", "{'baud': 9600, 'interface': 256}" },
+	{ "/link", "{'baud': 9600, 'interface': -1}" },
+	{ "/link", "{'usb': 'hid'}" },
+	{ "/link", "{'usb': 'mctp', 'baud': 9600}" },
+	{ "/link", "{'usb': 'mctp', 'interface': 1}" },
 	{ "/secret", "{}" },
 	{ "/secret", "'pin'" },
 	{ "/secret", "{'file': 'x', 'env': 'y'}" },
@@ -202,6 +210,7 @@ static const struct change bad[] = {
 
 /* Rules that a schema can not say: only the loader refuses. */
 static const struct change beyond[] = {
+	{ "/link", "{'usb': 'ccid'}" },
 	{ "/identity/model", "{'pattern': 'M', 'example': 'N'}" },
 	{ "/identity/model", "{'pattern': '(', 'example': 'N'}" },
 	{ "/subject", "[{'type': 'CN', 'value': '{colour}'}]" },

@@ -121,6 +121,11 @@ int yaml_list(const struct yaml_node *map, const char *key, bool required,
 	return 0;
 }
 
+bool yaml_is_list(const struct yaml_node *n)
+{
+	return n->kind == YAML_LIST;
+}
+
 size_t yaml_len(const struct yaml_node *list)
 {
 	return list->count;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_slots.h"
 #include "file.h"
 
 /* path, as the file says it, made absolute by the file's folder. */
@@ -191,33 +192,6 @@ static int load_hsm(struct config *c, const struct yaml_node *root, struct err *
 	return 0;
 }
 
-static int load_slots(struct config *c, const struct yaml_node *root, struct err *e)
-{
-	static const char *const keys[] = { "name", "address", NULL };
-	const struct yaml_node *list;
-
-	if (yaml_list(root, "slots", true, &list, e) != 0)
-		return -1;
-	if (yaml_len(list) == 0 || yaml_len(list) > CONFIG_SLOTS_MAX)
-		return yaml_error(list, e, "a station has 1 to %d slots", CONFIG_SLOTS_MAX);
-	for (size_t i = 0; i < yaml_len(list); i++) {
-		const struct yaml_node *map = yaml_at(list, i);
-		struct config_slot *s = &c->slots[i];
-
-		if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "name", NULL, &s->name, e) != 0 ||
-		    yaml_str(map, "address", NULL, &s->address, e) != 0)
-			return -1;
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(s->name, c->slots[k].name) == 0 ||
-			    strcmp(s->address, c->slots[k].address) == 0)
-				return yaml_error(map, e,
-				    "slot %s has the name or address of slot %s", s->name,
-				    c->slots[k].name);
-	}
-	c->slot_count = yaml_len(list);
-	return 0;
-}
-
 static int load_order(struct config *c, const struct yaml_node *root, struct err *e)
 {
 	static const char *const keys[] = { "id", "quantity", NULL };
@@ -232,36 +206,66 @@ static int load_order(struct config *c, const struct yaml_node *root, struct err
 	return yaml_int(map, "quantity", true, 1, 1000000000, &c->quantity, e);
 }
 
+static int read_root(struct config *c, struct err *e)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+
+	if (file_read(c->path, 256 * 1024, &text, e) != 0)
+		return -1;
+	return yaml_parse(&c->yaml, c->path, (const char *)text.data, text.len, e);
+}
+
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
 		"slots", "order", NULL };
-	AUTO_STRUCT(buf) text = { 0 };
 	const struct yaml_node *root;
 
-	if (file_read(c->path, 256 * 1024, &text, e) != 0 ||
-	    yaml_parse(&c->yaml, c->path, (const char *)text.data, text.len, e) != 0)
+	if (read_root(c, e) != 0)
 		return -1;
 	root = yaml_root(c->yaml);
 	if (yaml_keys(root, keys, e) != 0 || load_station(c, root, e) != 0 ||
 	    path_of(c, root, "records", NULL, &c->records, e) != 0 ||
 	    path_of(c, root, "state", "state", &c->state, e) != 0 ||
 	    path_of(c, root, "profile", NULL, &c->profile, e) != 0 || load_ca(c, root, e) != 0 ||
-	    load_hsm(c, root, e) != 0 || load_slots(c, root, e) != 0)
+	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0)
 		return -1;
 	return load_order(c, root, e);
 }
 
-int config_load(struct config **ret, const char *path, struct err *e)
+static int load_slots(struct config *c, struct err *e)
+{
+	if (read_root(c, e) != 0)
+		return -1;
+	return config_slots_load(c, yaml_root(c->yaml), false, e);
+}
+
+static int load_by(int (*read)(struct config *c, struct err *e), struct config **ret,
+    const char *path, struct err *e)
 {
 	AUTO_PTR(config) *c = calloc(1, sizeof(*c));
 
 	if (c == NULL || (c->path = strdup(path)) == NULL)
 		return err_nomem(e);
-	if (load(c, e) != 0)
+	if (read(c, e) != 0)
 		return -1;
 	*ret = steal(&c);
 	return 0;
+}
+
+int config_load(struct config **ret, const char *path, struct err *e)
+{
+	return load_by(load, ret, path, e);
+}
+
+int config_load_slots(struct config **ret, const char *path, struct err *e)
+{
+	return load_by(load_slots, ret, path, e);
+}
+
+int config_load_slots_file(struct config **ret, const char *path, struct err *e)
+{
+	return load_by(config_slots_load_file, ret, path, e);
 }
 
 static void free_token(struct config_token *t)
@@ -275,6 +279,9 @@ void config_free(struct config *c)
 {
 	if (c->yaml != NULL)
 		yaml_free(c->yaml);
+	if (c->slots_yaml != NULL)
+		yaml_free(c->slots_yaml);
+	free(c->slots_file);
 	free(c->path);
 	free(c->records);
 	free(c->profile);

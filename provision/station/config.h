@@ -10,7 +10,12 @@
 #include "secret.h"
 #include "yaml.h"
 
-enum { CONFIG_SLOTS_MAX = 128, CONFIG_PROCESSES_MAX = 64 };
+enum {
+	CONFIG_SLOTS_MAX = 128,
+	CONFIG_PLACES_MAX = 3,
+	CONFIG_NAME_MAX = 64,
+	CONFIG_PROCESSES_MAX = 64
+};
 
 /* A key in a token of the HSM module, with the certificate that goes with it. */
 struct config_token {
@@ -21,9 +26,13 @@ struct config_token {
 	char *guard;       /* path: remembers a failed login (hsm_login) */
 };
 
+/* A position of the fixture: where a device appears. */
 struct config_slot {
-	const char *name;    /* "1": what the fixture's label says */
-	const char *address; /* "serial:/dev/...": where a device appears */
+	const struct yaml_node *at;            /* for errors */
+	const char *name;                      /* "1": what the fixture's label says */
+	const char *address;                   /* "serial:/dev/..."; NULL: it has places */
+	const char *places[CONFIG_PLACES_MAX]; /* of USB (usb_tree.h): aliases of one connector */
+	size_t place_count;
 };
 
 struct config {
@@ -52,6 +61,8 @@ struct config {
 
 	struct config_slot slots[CONFIG_SLOTS_MAX];
 	size_t slot_count;
+	char *slots_file; /* path: where the slots are, if not in station.yaml itself; else NULL */
+	struct yaml *slots_yaml;
 
 	const char *order; /* id, or NULL: unbounded */
 	int64_t quantity;
@@ -62,6 +73,13 @@ struct config {
  * environment, which the HSM programs inherit. Errors: CONFIG, "file:line:col: ...".
  */
 must_check int config_load(struct config **ret, const char *path, struct err *e);
+/*
+ * Its slots alone: of station.yaml nothing else is looked at. A file of slots that it names may not be
+ * there yet: then there are none. Errors: CONFIG.
+ */
+must_check int config_load_slots(struct config **ret, const char *path, struct err *e);
+/* A file of slots by itself. Errors: CONFIG. */
+must_check int config_load_slots_file(struct config **ret, const char *path, struct err *e);
 void config_free(struct config *c);
 OWNED_PTR(config, config_free)
 

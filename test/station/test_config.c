@@ -7,6 +7,12 @@
 #include "config.h"
 #include "file.h"
 
+#define P1 "pci-0000:00:14.0/usb2/1"
+#define P2 "pci-0000:00:14.0/usb3/1"
+
+static const char slots[] = "slots:\n"
+			    "  - { name: \"1\", address: \"serial:/dev/a\" }\n"
+			    "  - { name: \"2\", address: \"serial:/dev/b?baud=9600\" }\n";
 static const char good[] =
     "station: { id: line-1, site: Graz }\n"
     "records: records.db\n"
@@ -93,8 +99,28 @@ static void test_each_mistake_has_its_place(void **state)
 		{ "  tls: {", "  #", "neither hsm.tls nor ca.credential" },
 		{ "  anchors: tls.pem\n", "  anchors: t\n  credential: { kind: basic, file: f }\n",
 		    "exclude each other" },
-		{ "name: \"2\"", "name: \"1\"", "has the name or address of slot 1" },
-		{ "serial:/dev/b?baud=9600", "serial:/dev/a", "has the name or address" },
+		{ "name: \"2\"", "name: \"1\"", "has the name, address or place of slot 1" },
+		{ "serial:/dev/b?baud=9600", "serial:/dev/a", "has the name, address or place" },
+		{ "address: \"serial:/dev/a\"", "place: pci-0000:00:14.0/3",
+		    "station.yaml:13:25: 'pci-0000:00:14.0/3' is no place" },
+		{ "address: \"serial:/dev/a\"", "place: []", "1 to 3 places" },
+		{ "address: \"serial:/dev/a\"", "place: [" P1 ", " P1 "]",
+		    "pci-0000:00:14.0/usb2/1 is there twice" },
+		{ "address: \"serial:/dev/a\"", "port: 1", "unknown key \"port\"" },
+		{ ", address: \"serial:/dev/a\"", "", "either an address or a place" },
+		{ "address: \"serial:/dev/a\"", "address: \"serial:/dev/a\", place: " P1,
+		    "either an address or a place" },
+		{ "serial:/dev/a\"", "usb:" P1 "?interface=mctp\"",
+		    "station.yaml:13:27: an address is a serial port's path; of what is in USB "
+		    "write "
+		    "place: " P1 },
+		{ "serial:/dev/a\"", "serial:" P1 "?baud=9600\"", "write place: " P1 },
+		{ "\"serial:/dev/a\"", "/dev/a", "scheme:path?options" },
+		{ slots,
+		    "slots:\n  - { name: a, place: [" P1 ", " P2 "] }\n"
+		    "  - { name: b, place: " P2 " }\n",
+		    "station.yaml:14:5: slot b has the name, address or place of slot a" },
+		{ slots, "slots: absent.yaml\n", "absent.yaml" },
 		{ "SOFTHSM2_CONF", "LD_PRELOAD", "can not be set here" },
 		{ "SOFTHSM2_CONF", "PATH", "can not be set here" },
 		{ "quantity: 5", "quantity: 0", "station.yaml:15:" },
@@ -109,10 +135,60 @@ static void test_each_mistake_has_its_place(void **state)
 		struct err e = { 0 };
 
 		change(rows[i].old, rows[i].fresh, &text);
-		assert_err(load(&c, buf_str(&text, &e), &e), &e, "yaml");
+		assert_int_equal(load(&c, buf_str(&text, &e), &e), -1);
+		assert_int_equal(e.domain, ERR_CONFIG);
 		if (strstr(e.message, rows[i].says) == NULL)
 			fail_msg("row %zu: \"%s\" is not in: %s", i, rows[i].says, e.message);
 	}
+}
+
+static void test_places(void **state)
+{
+	AUTO_PTR(config) *c = NULL;
+	AUTO_STRUCT(buf) text = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	change(slots,
+	    "slots:\n  - { name: a, place: [" P1 ", " P2 "] }\n"
+	    "  - { name: b, place: platform-vhci_hcd.0/usb2/1 }\n"
+	    "  - { name: c, address: \"serial:/dev/c\" }\n",
+	    &text);
+	assert_ok(load(&c, buf_str(&text, &e), &e), &e);
+	assert_int_equal(c->slot_count, 3);
+	assert_int_equal(c->slots[0].place_count, 2);
+	assert_string_equal(c->slots[0].places[1], P2);
+	assert_null(c->slots[0].address);
+	assert_int_equal(c->slots[1].place_count, 1);
+	assert_int_equal(c->slots[2].place_count, 0);
+}
+
+/* A file of slots beside station.yaml; `slots` alone is read of the latter. */
+static void test_a_file_of_slots(void **state)
+{
+	static const char named[] = "slots: slots.yaml\nhsm: nothing of this is looked at\n";
+	static const char list[] = "slots:\n  - { name: a, place: " P1 " }\n";
+	static const char bad[] = "slots:\n  - { name: a, place: " P1 " }\n  - { name: a }\n";
+	char *folder = testing_folder();
+	char station[4200], file[4200];
+	AUTO_PTR(config) *none = NULL, *one = NULL, *refused = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	(void)snprintf(station, sizeof(station), "%s/station.yaml", folder);
+	(void)snprintf(file, sizeof(file), "%s/slots.yaml", folder);
+	assert_ok(file_write(station, named, strlen(named), 0600, &e), &e);
+	assert_ok(config_load_slots(&none, station, &e), &e);
+	assert_int_equal(none->slot_count, 0);
+	assert_string_equal(none->slots_file, file);
+	assert_ok(file_write(file, list, strlen(list), 0600, &e), &e);
+	assert_ok(config_load_slots(&one, station, &e), &e);
+	assert_int_equal(one->slot_count, 1);
+	assert_string_equal(one->slots[0].places[0], P1);
+	assert_ok(file_write(file, bad, strlen(bad), 0600, &e), &e);
+	assert_err(config_load_slots(&refused, station, &e), &e, "yaml");
+	assert_non_null(strstr(e.message, "slots.yaml:3:5: slot a needs"));
+	testing_folder_remove(folder);
 }
 
 int main(void)
@@ -120,6 +196,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_it),
 		cmocka_unit_test(test_each_mistake_has_its_place),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_a_file_of_slots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

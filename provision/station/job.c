@@ -438,6 +438,7 @@ int job_start(struct job **ret, struct slot *slot, struct err *e)
 	j->station = slot->station;
 	j->slot = slot;
 	j->slot_name = slot->config->name;
+	j->place = slot->place;
 	j->begun_us = clock_now_us();
 	j->timer = evtimer_new(slot->station->loop, on_timer, j);
 	if (j->timer == NULL) {

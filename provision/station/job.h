@@ -37,10 +37,11 @@ struct job {
 	struct station *station;
 	struct slot *slot; /* NULL once the device is gone */
 	const char *slot_name;
-	int64_t number; /* the claim's seq; 0 before it */
-	size_t row;     /* of the step table */
-	unsigned tries; /* of this row */
-	size_t object;  /* of the profile's install list, in install and readback */
+	const char *place; /* in USB, where it began; NULL: the slot has an address */
+	int64_t number;    /* the claim's seq; 0 before it */
+	size_t row;        /* of the step table */
+	unsigned tries;    /* of this row */
+	size_t object;     /* of the profile's install list, in install and readback */
 	enum job_wait wait;
 	struct err
 	    waits; /* with WAIT_TIMER: what for, where the device may be taken out meanwhile */

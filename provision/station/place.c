@@ -8,9 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "buf.h"
+#include "clock.h"
+#include "sighting.h"
+#include "uevent.h"
 
-enum { SLOW_LOOK_MS = 1000 };
+/* Of what comes at once, one plug brings a dozen messages. Who may open a node is never told. */
+enum { SLOW_LOOK_MS = 1000, SOON_MS = 50, UNREADY_LOOK_MS = 100 };
 
 /* What tells one device node from the next that appears under the same name. */
 struct node {
@@ -22,15 +25,20 @@ struct node {
 };
 
 struct place {
-	struct buf path;
+	const struct config_slot *slot;
+	struct buf path; /* with an address */
 	struct node node;
+	struct sighting told, seen; /* with places; seen: not told yet */
+	int64_t seen_ms;
 };
 
 struct places {
 	struct place *all;
 	size_t count;
-	int inotify;
-	struct event *changes, *slow;
+	bool usb; /* some are in USB */
+	struct place_terms terms;
+	int inotify, uevents;
+	struct event *changes, *slow, *said, *soon;
 	place_changed *changed;
 	void *context;
 };
@@ -66,20 +74,110 @@ static bool is_same(const struct node *a, const struct node *b)
 	       a->linked.tv_sec == b->linked.tv_sec && a->linked.tv_nsec == b->linked.tv_nsec;
 }
 
-static void look_at_all(struct places *p)
+static void tell(struct places *p, const struct place *place, bool present)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		struct place *place = &p->all[i];
-		struct node now = look((const char *)place->path.data);
-		bool was = place->node.present;
-		bool swapped = was && now.present && !is_same(&place->node, &now);
+	const struct place_now now = { .present = present,
+		.place = present ? place->told.place : NULL,
+		.trouble =
+		    present && place->told.state == SIGHTING_SEVERAL ? &place->told.why : NULL };
 
-		place->node = now;
-		if (was && (!now.present || swapped))
-			p->changed(p->context, i, false);
-		if (now.present && (!was || swapped))
-			p->changed(p->context, i, true);
+	p->changed(p->context, (size_t)(place - p->all), &now);
+}
+
+static void look_at_path(struct places *p, struct place *place)
+{
+	struct node now = look((const char *)place->path.data);
+	bool was = place->node.present;
+	bool swapped = was && now.present && !is_same(&place->node, &now);
+
+	place->node = now;
+	if (was && (!now.present || swapped))
+		tell(p, place, false);
+	if (now.present && (!was || swapped))
+		tell(p, place, true);
+}
+
+static bool is_there(const struct sighting *s)
+{
+	return s->state > SIGHTING_HUB;
+}
+
+static bool is_told(const struct place *place, const struct sighting *now)
+{
+	return (now->state == SIGHTING_SEVERAL) == (place->told.state == SIGHTING_SEVERAL) &&
+	       is_there(now) == is_there(&place->told) && sighting_is_same(&place->told, now);
+}
+
+/* Long enough there to be told, though something is wrong with it. */
+static bool has_settled(const struct places *p, struct place *place, const struct sighting *now)
+{
+	if (now->state != place->seen.state || !sighting_is_same(&place->seen, now))
+		place->seen_ms = clock_now_ms();
+	place->seen = *now;
+	return clock_now_ms() - place->seen_ms >= p->terms.settle_ms;
+}
+
+/* True where it must be looked at again soon. */
+static bool look_in_usb(struct places *p, struct place *place, const struct usb_view *view)
+{
+	bool was = is_there(&place->told);
+	struct sighting now;
+
+	sighting_take(view, place->slot, p->terms.link, p->terms.tty_interface, &now);
+	if (is_told(place, &now)) {
+		place->seen = now;
+		return false;
 	}
+	/* Two at once may be one that moves; until that is settled the first one counts. */
+	if (was && now.state != SIGHTING_SEVERAL) {
+		place->told = (struct sighting){ 0 };
+		tell(p, place, false);
+		was = false;
+	}
+	if (!is_there(&now)) {
+		place->seen = now;
+		return false;
+	}
+	if (now.state != SIGHTING_READY && !has_settled(p, place, &now))
+		return true;
+	place->told = now;
+	if (was)
+		tell(p, place, false);
+	tell(p, place, true);
+	return false;
+}
+
+static void arm(struct event *timer, int ms)
+{
+	const struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	if (event_pending(timer, EV_TIMEOUT, NULL) == 0)
+		(void)event_add(timer, &t); /* without memory nothing works any more (memory.h) */
+}
+
+static void look_at_usb(struct places *p)
+{
+	struct usb_view view = { .root = p->terms.root };
+	struct usb_device *devices = NULL;
+	struct err unreadable = { 0 }; /* as before, then; kiln doctor says why */
+	bool again = false;
+
+	if (!p->usb || usb_tree_read(p->terms.root, &devices, &view.count, &unreadable) != 0)
+		return;
+	view.devices = devices;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->all[i].slot->place_count > 0)
+			again |= look_in_usb(p, &p->all[i], &view);
+	free(devices);
+	if (again)
+		arm(p->soon, UNREADY_LOOK_MS);
+}
+
+static void look_at_paths(struct places *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->all[i].slot->address != NULL)
+			look_at_path(p, &p->all[i]);
 }
 
 /* Adding a watch again is how a folder that came back is watched; one that is absent is no error. */
@@ -88,7 +186,7 @@ static void watch_folders(struct places *p)
 	for (size_t i = 0; i < p->count; i++) {
 		char folder[PATH_MAX];
 		const char *path = (const char *)p->all[i].path.data;
-		const char *slash = strrchr(path, '/');
+		const char *slash = path != NULL ? strrchr(path, '/') : NULL;
 
 		if (slash == NULL || slash == path || (size_t)(slash - path) >= sizeof(folder))
 			continue;
@@ -106,7 +204,23 @@ static void on_changes(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	while (read(fd, events, sizeof(events)) > 0)
 		; /* which one it was is found by looking */
-	look_at_all(context);
+	look_at_paths(context);
+}
+
+static void on_said(evutil_socket_t fd, short what, void *context)
+{
+	struct places *p = context;
+
+	(void)what;
+	uevent_drain(fd);
+	arm(p->soon, SOON_MS);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	look_at_usb(context);
 }
 
 static void on_slow(evutil_socket_t fd, short what, void *context)
@@ -114,17 +228,28 @@ static void on_slow(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	watch_folders(context);
-	look_at_all(context);
+	look_at_paths(context);
+	look_at_usb(context);
 }
 
-static int start(struct places *p, struct event_base *loop, const char *const addresses[],
-    struct err *e)
+static int listen_to_kernel(struct places *p, struct event_base *loop, struct err *e)
+{
+	p->soon = evtimer_new(loop, on_soon, p);
+	if (p->soon == NULL)
+		return err_nomem(e);
+	p->uevents = uevent_open();
+	if (p->uevents < 0)
+		return 0; /* the slow look sees the same, later */
+	p->said = event_new(loop, p->uevents, EV_READ | EV_PERSIST, on_said, p);
+	if (p->said == NULL || event_add(p->said, NULL) != 0)
+		return err_nomem(e);
+	return 0;
+}
+
+static int start(struct places *p, struct event_base *loop, struct err *e)
 {
 	const struct timeval every = { SLOW_LOOK_MS / 1000, SLOW_LOOK_MS % 1000 * 1000 };
 
-	for (size_t i = 0; i < p->count; i++)
-		if (place_path(addresses[i], &p->all[i].path, e) != 0)
-			return -1;
 	p->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (p->inotify < 0)
 		return err_errno(e, ERR_CONFIG, "place", "watching for devices");
@@ -133,25 +258,42 @@ static int start(struct places *p, struct event_base *loop, const char *const ad
 	if (p->changes == NULL || p->slow == NULL || event_add(p->changes, NULL) != 0 ||
 	    event_add(p->slow, &every) != 0)
 		return err_nomem(e);
+	if (p->usb && listen_to_kernel(p, loop, e) != 0)
+		return -1;
 	event_active(p->slow, EV_TIMEOUT, 0);
 	return 0;
 }
 
-int places_start(struct places **ret, struct event_base *loop, const char *const addresses[],
-    size_t count, place_changed *changed, void *context, struct err *e)
+static int take_slots(struct places *p, const struct config_slot slots[], size_t count,
+    struct err *e)
+{
+	p->all = calloc(count, sizeof(*p->all));
+	if (p->all == NULL)
+		return err_nomem(e);
+	p->count = count;
+	for (size_t i = 0; i < count; i++) {
+		p->all[i].slot = &slots[i];
+		p->usb |= slots[i].place_count > 0;
+		if (slots[i].address != NULL &&
+		    place_path(slots[i].address, &p->all[i].path, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int places_start(struct places **ret, struct event_base *loop, const struct config_slot slots[],
+    size_t count, const struct place_terms *terms, place_changed *changed, void *context,
+    struct err *e)
 {
 	AUTO_PTR(places) *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return err_nomem(e);
-	p->inotify = -1;
+	p->inotify = p->uevents = -1;
 	p->changed = changed;
 	p->context = context;
-	p->all = calloc(count, sizeof(*p->all));
-	if (p->all == NULL)
-		return err_nomem(e);
-	p->count = count;
-	if (start(p, loop, addresses, e) != 0)
+	p->terms = *terms;
+	if (take_slots(p, slots, count, e) != 0 || start(p, loop, e) != 0)
 		return -1;
 	*ret = steal(&p);
 	return 0;
@@ -159,12 +301,15 @@ int places_start(struct places **ret, struct event_base *loop, const char *const
 
 void places_stop(struct places *p)
 {
-	if (p->changes != NULL)
-		event_free(p->changes);
-	if (p->slow != NULL)
-		event_free(p->slow);
+	struct event *const events[] = { p->changes, p->slow, p->said, p->soon };
+
+	for (size_t i = 0; i < COUNT(events); i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
 	if (p->inotify >= 0)
-		(void)close(p->inotify); /* only read */
+		(void)close(p->inotify); /* both only read */
+	if (p->uevents >= 0)
+		(void)close(p->uevents);
 	for (size_t i = 0; p->all != NULL && i < p->count; i++)
 		buf_free(&p->all[i].path);
 	free(p->all);

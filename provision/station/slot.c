@@ -5,6 +5,7 @@
 
 #include "advice.h"
 #include "job_end.h"
+#include "slot_address.h"
 
 enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300 };
 
@@ -12,8 +13,8 @@ static void start_process(struct slot *slot);
 
 static void tell(struct slot *slot, const char *event)
 {
-	station_tell(slot->station,
-	    json_pack("{s:s, s:s}", "event", event, "slot", slot->config->name));
+	station_tell(slot->station, json_pack("{s:s, s:s, s:s*}", "event", event, "slot",
+					slot->config->name, "place", slot->place));
 }
 
 static void arm(struct event *timer, int ms)
@@ -197,10 +198,14 @@ static json_t *make_open(struct slot *slot, struct err *e)
 {
 	struct station *s = slot->station;
 	const struct profile *p = s->profile;
-	AUTO(json_t) *open =
-	    json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address", slot->config->address,
-		"profile", "name", p->name, "text", (const char *)p->text.data, p->text.len);
+	AUTO_STRUCT(buf) address = { 0 };
+	AUTO(json_t) *open = NULL;
 
+	if (slot_address(slot->config, slot->place, p, &address, e) != 0)
+		return NULL;
+	open = json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address",
+	    (const char *)address.data, "profile", "name", p->name, "text",
+	    (const char *)p->text.data, p->text.len);
 	if (open == NULL) {
 		(void)err_nomem(e);
 		return NULL;
@@ -255,16 +260,36 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 	lose(slot, &e);
 }
 
-static void on_appeared(struct slot *slot)
+/* What is in the slot is not one device: whatever was to go on in it does not. */
+static void on_trouble(struct slot *slot, const struct err *trouble)
 {
-	if (slot->state == SLOT_RESETTING) {
-		arm(slot->again, 0);
+	drop_process(slot);
+	if (slot->state != SLOT_RESETTING) {
+		tell(slot, "arrived");
+		settle(slot);
+		refuse(slot->station, slot->config->name, trouble);
 		return;
 	}
-	if (slot->state != SLOT_EMPTY || slot->station->draining)
+	settle(slot);
+	lose(slot, trouble);
+}
+
+static void on_appeared(struct slot *slot, const struct err *trouble)
+{
+	if (slot->state != SLOT_RESETTING && slot->state != SLOT_EMPTY)
 		return;
-	if (slot->closed) {
+	if (slot->state == SLOT_EMPTY && slot->station->draining)
+		return;
+	if (slot->state == SLOT_EMPTY && slot->closed) {
 		tell_closed(slot);
+		return;
+	}
+	if (trouble != NULL) {
+		on_trouble(slot, trouble);
+		return;
+	}
+	if (slot->state == SLOT_RESETTING) {
+		arm(slot->again, 0);
 		return;
 	}
 	tell(slot, "arrived");
@@ -289,11 +314,12 @@ static void on_vanished(struct slot *slot)
 	tell(slot, "left");
 }
 
-void slot_place_changed(struct slot *slot, bool present)
+void slot_place_changed(struct slot *slot, const struct place_now *now)
 {
-	slot->present = present;
-	if (present)
-		on_appeared(slot);
+	slot->present = now->present;
+	slot->place = now->place;
+	if (now->present)
+		on_appeared(slot, now->trouble);
 	else
 		on_vanished(slot);
 }

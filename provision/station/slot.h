@@ -22,6 +22,8 @@ struct slot {
 	const struct config_slot *config;
 	enum slot_state state;
 	bool present;
+	const char
+	    *place; /* of config's, where the device is; NULL: none, or config has an address */
 	bool
 	    closed; /* its link failed too often: until the station starts again nothing begins in it */
 	struct streak failures; /* of the link, since a unit passed */
@@ -36,8 +38,8 @@ struct slot {
 must_check int slot_init(struct slot *slot, struct station *s, const struct config_slot *config,
     struct err *e);
 void slot_free(struct slot *slot);
-/* A device appeared or went away. */
-void slot_place_changed(struct slot *slot, bool present);
+/* A device appeared or went away. After a reset it may be at another of the slot's places. */
+void slot_place_changed(struct slot *slot, const struct place_now *now);
 
 /* For the job. request is taken over. */
 must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,

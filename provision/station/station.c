@@ -10,6 +10,7 @@
 #include "job.h"
 #include "serve.h"
 #include "slot.h"
+#include "slot_address.h"
 #include "station_children.h"
 #include "station_open.h"
 #include "version.h"
@@ -224,6 +225,9 @@ static int load(struct station *s, struct err *e)
 		return -1;
 	hex_encode(s->profile->digest, SHA256_LEN, s->profile_sha256);
 	s->family = family_find(s->profile->driver);
+	for (size_t i = 0; i < s->config->slot_count; i++)
+		if (slot_address_check(&s->config->slots[i], s->profile, e) != 0)
+			return -1;
 	if (file_read(s->config->attestation_anchors, 64 * 1024, &pem, e) != 0 ||
 	    x509_parse_pem(s->config->attestation_anchors, &pem, &s->attestation_trust, ERR_CONFIG,
 		e) != 0)
@@ -293,20 +297,22 @@ int station_open(struct station **ret, struct event_base *loop, const struct con
 	return 0;
 }
 
-static void on_place(void *context, size_t index, bool present)
+static void on_place(void *context, size_t index, const struct place_now *now)
 {
 	struct station *s = context;
 
-	slot_place_changed(&s->slots[index], present);
+	slot_place_changed(&s->slots[index], now);
 }
 
 int station_arm(struct station *s, struct err *e)
 {
-	const char *addresses[CONFIG_SLOTS_MAX];
+	const struct place_terms terms = { .root = "",
+		.link = s->profile->link,
+		.tty_interface = (int)s->profile->tty_interface,
+		.settle_ms = PLACE_SETTLE_MS };
 
-	for (size_t i = 0; i < s->slot_count; i++)
-		addresses[i] = s->config->slots[i].address;
-	return places_start(&s->places, s->loop, addresses, s->slot_count, on_place, s, e);
+	return places_start(&s->places, s->loop, s->config->slots, s->slot_count, &terms, on_place,
+	    s, e);
 }
 
 void station_drain(struct station *s)

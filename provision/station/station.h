@@ -25,7 +25,7 @@ struct slot;
 
 /*
  * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
- *   arrived  slot                          a device is in the slot
+ *   arrived  slot [place]                  a device is in the slot; place: in USB
  *   step     slot serial step outcome ("start" "ok" "wait" "retry" "anew" "failed") ms who code message
  *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
  *            is then parked, and continued when it comes back)

@@ -159,9 +159,9 @@ enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
 	(void)ret_wait_ms;
 	if (station_check_clock(s, e) != 0 || (!is_begun(j) && station_check_space(s, e) != 0))
 		return VERDICT_FAIL;
-	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "event", "claim",
-	    "serial", j->identity.serial, "model", j->identity.model, "slot", j->slot_name,
-	    "profile", s->profile_sha256, "firmware", j->identity.firmware, "lifecycle",
+	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:b}", "event", "claim",
+	    "serial", j->identity.serial, "model", j->identity.model, "slot", j->slot_name, "place",
+	    j->place, "profile", s->profile_sha256, "firmware", j->identity.firmware, "lifecycle",
 	    j->identity.lifecycle, "uuid", j->identity.uuid, "reuse",
 	    s->profile->existing_key == EXISTING_REUSE);
 	if (r->body == NULL) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
@@ -11,6 +12,7 @@
 #include "advice.h"
 #include "attestation.h"
 #include "clock.h"
+#include "cmd_doctor.h"
 #include "config.h"
 #include "file.h"
 #include "ground.h"
@@ -19,6 +21,7 @@
 #include "place.h"
 #include "profile.h"
 #include "records.h"
+#include "slot_address.h"
 #include "station_open.h"
 #include "witness.h"
 #include "x509.h"
@@ -347,7 +350,7 @@ static void check_slot(struct doctor *d, const struct config_slot *s)
 	AUTO_STRUCT(buf) path = { 0 };
 	struct err e = { 0 };
 	const char *text;
-	char what[64];
+	char what[80];
 	int fd;
 
 	(void)snprintf(what, sizeof(what), "slot %s", s->name);
@@ -370,6 +373,62 @@ static void check_slot(struct doctor *d, const struct config_slot *s)
 		(void)close(fd); /* nothing was written */
 }
 
+static void check_placed(struct doctor *d, const struct usb_view *view, const struct profile *p,
+    const struct config_slot *s)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+	struct err e = { 0 };
+	char what[80];
+
+	(void)snprintf(what, sizeof(what), "slot %s", s->name);
+	if (slot_address_check(s, p, &e) != 0)
+		bad(d, what, &e);
+	else if (s->address != NULL)
+		check_slot(d, s);
+	else if (doctor_check_places(view, s, p, &text, &e) != 0 || buf_str(&text, &e) == NULL)
+		bad(d, what, &e);
+	else
+		good(what, "%s", (const char *)text.data);
+}
+
+static void check_usb(struct doctor *d)
+{
+	const char *warning = NULL;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < d->config->slot_count; i++) {
+		if (d->config->slots[i].place_count == 0)
+			continue;
+		if (doctor_check_usb("", &warning, &e) != 0)
+			bad(d, "USB", &e);
+		else if (warning != NULL)
+			warn("USB", "%s", warning);
+		else
+			good("USB", "host controller, device nodes and udev rules are there");
+		return;
+	}
+}
+
+static void check_slots(struct doctor *d)
+{
+	struct usb_view view = { .root = "" };
+	struct usb_device *devices = NULL;
+	AUTO_PTR(profile) *p = NULL;
+	struct err e = { 0 }, told = { 0 }; /* the profile's errors are told above */
+
+	check_usb(d);
+	if (profile_load(&p, d->config->profile, &told) != 0)
+		return;
+	if (usb_tree_read("", &devices, &view.count, &e) != 0) {
+		bad(d, "USB", &e);
+		return;
+	}
+	view.devices = devices;
+	for (size_t i = 0; i < d->config->slot_count; i++)
+		check_placed(d, &view, p, &d->config->slots[i]);
+	free(devices);
+}
+
 static int examine(struct doctor *d)
 {
 	struct err e = { 0 };
@@ -389,8 +448,7 @@ static int examine(struct doctor *d)
 		check_token(d, "tls", "kiln-enroller", &d->config->tls);
 	check_token(d, "attestation", "kiln-signer", &d->config->attestation);
 	check_ca(d);
-	for (size_t i = 0; i < d->config->slot_count; i++)
-		check_slot(d, &d->config->slots[i]);
+	check_slots(d);
 	config_free(d->config);
 	return d->faults == 0 ? EXIT_PASSED : EXIT_STATION;
 }

@@ -71,6 +71,31 @@ static const struct {
 	{ "orphan.id", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },
+	{ "link.permission",
+	    "install scripts/udev/70-kiln.rules (udevadm control --reload, then plug it in "
+	    "again), and add the station's user to the group that they name; a serial port's is "
+	    "dialout" },
+	{ "link.locked", "another program has the device: stop it (ModemManager, pcscd, a terminal "
+			 "program), then plug it in again" },
+	{ "link.ambiguous", "call the engineer: the device has several interfaces of that kind; "
+			    "the profile's link says which" },
+	{ "link.address", "call the engineer: the device has several serial ports; the profile "
+			  "says which: link: { baud: B, interface: N }" },
+	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
+	{ "slot.two-devices", "take one of them out: a slot has room for one device" },
+	{ "slot.hub", "plug the device itself into the slot's place, or learn the place behind "
+		      "the hub: kiln slots learn" },
+	{ "ccid.no-card", "put the card into its reader" },
+	{ "ccid.removed", "put the card back into its reader, and leave it there until its light "
+			  "says so" },
+	{ "ccid.mute", "clean the card's contacts and put it in again the right way round; where "
+		       "that is no help: red bin" },
+	{ "ccid.protocol", "plug the reader in again; where that is no help, take another reader" },
+	{ "ccid.reader", "take another reader: this one can not exchange what cards need" },
+	{ "usb", "see that /sys is mounted and readable" },
+	{ "usb.controller", "switch the controller on or load its driver, or correct the slot's "
+			    "place: kiln slots lists the places there are" },
+	{ "usb.nodes", "start udev, or give the container /dev/bus/usb" },
 	{ "nomem", "free memory on this computer, then start again" },
 	{ "hsm.operator.pin", unblock },
 	{ "hsm.operator.guard", unblock },

@@ -48,12 +48,25 @@ static void test_who_looks_at_the_screen_reads_what_to_do(void **state)
 	}
 }
 
+static void test_a_link_that_no_cable_mends(void **state)
+{
+	static const char *const codes[] = { "link.permission", "link.locked", "link.ambiguous",
+		"link.stall", "ccid.no-card", "ccid.removed", "ccid.mute", "ccid.protocol",
+		"ccid.reader" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_string_not_equal(advice(ERR_LINK, codes[i]), err_advice(ERR_LINK));
+	assert_non_null(strstr(advice(ERR_LINK, "link.permission"), "scripts/udev/70-kiln.rules"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_code_is_asked_before_the_domain),
 		cmocka_unit_test(test_a_wrong_pin_brings_the_whole_command),
 		cmocka_unit_test(test_who_looks_at_the_screen_reads_what_to_do),
+		cmocka_unit_test(test_a_link_that_no_cable_mends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,11 @@ static const struct {
 			  "says which: link: { baud: B, interface: N }" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
 	{ "slot.two-devices", "take one of them out: a slot has room for one device" },
+	{ "slot.known", "take it out and plug it into another position; kiln slots learn --anew "
+			"forgets what the file has" },
+	{ "slot.name", "choose another name" },
+	{ "slot.alias", "add the place to the slot's: place: [A, B]" },
+	{ "slot.driver", "nothing to do; where kiln can not open it: unload that driver" },
 	{ "slot.hub", "plug the device itself into the slot's place, or learn the place behind "
 		      "the hub: kiln slots learn" },
 	{ "ccid.no-card", "put the card into its reader" },

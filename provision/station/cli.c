@@ -19,6 +19,10 @@ const struct command commands[] = {
 	    "          provision what appears in the slots" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
+	{ "slots", cmd_slots,
+	    "[--config F] [--json]\n          what is plugged in, and where\n"
+	    "     kiln slots learn --config F [--out FILE] [--anew] [--json]\n"
+	    "          name the fixture's positions by plugging a device into each" },
 	{ "hsm", cmd_hsm,
 	    "status | init | keygen | csr | unblock  --config F [--token tls|attestation] ...\n"
 	    "          init [--so-pin FILE]\n"

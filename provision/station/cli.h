@@ -32,6 +32,7 @@ int cmd_profile(int argc, char **argv);
 int cmd_records(int argc, char **argv);
 int cmd_rework(int argc, char **argv);
 int cmd_scrap(int argc, char **argv);
+int cmd_slots(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 
 /* The table, NULL name at the end. */

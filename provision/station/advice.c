@@ -45,6 +45,9 @@ static const struct {
 			"and start again" },
 	{ "file", "check the path and its permissions" },
 	{ "dry-run.folder", "name another folder with --dir, or none: a new one is made then" },
+	{ "dry-run.link", "choose the profile or the option that fits the other" },
+	{ "dry-run.usb", "on a machine of yours: modprobe vhci-hcd, and run it as root; without "
+			 "USB, leave --usb out" },
 	{ "yaml", "correct the file at that place" },
 	{ "profile", "correct the profile at that place" },
 	{ "unit.unknown", "check the serial" },

@@ -12,7 +12,7 @@ const struct command commands[] = {
 	    "[--devices N=8] [--slots S=4] [--profile FILE] [--dir DIR] [--keygen-ms MS=200] "
 	    "[--seed N]\n"
 	    "          [--ca-fault LABEL] [--twin-fault FAULT[:STEP][@K]]... [--twin-variant V] "
-	    "[--json]\n"
+	    "[--usb] [--json]\n"
 	    "          the whole job against emulated devices and a throw-away CA" },
 	{ "batch", cmd_batch,
 	    "--config station.yaml [--list units.csv] [--count N] [--json]\n"

@@ -198,14 +198,15 @@ static int run(struct dry_run *d, bool json, struct batch_result *ret, struct er
 }
 
 /* The default profile lies beside the programs: installed, or in the source tree above the build. */
-static int find_profile(struct buf *ret, struct err *e)
+static int find_profile(bool usb, struct buf *ret, struct err *e)
 {
 	static const char *const places[] = { "/../share/kiln/profiles", "/../../../profiles" };
 
 	for (size_t i = 0; i < COUNT(places); i++) {
 		buf_clear(ret);
 		if (proc_folder(ret, e) != 0 ||
-		    buf_printf(ret, e, "%s/spdm/infusion-pump.yaml", places[i]) != 0 ||
+		    buf_printf(ret, e, "%s/spdm/infusion-pump%s.yaml", places[i],
+			usb ? "-usb" : "") != 0 ||
 		    buf_str(ret, e) == NULL)
 			return -1;
 		if (access((const char *)ret->data, R_OK) == 0)
@@ -247,7 +248,7 @@ static int rehearse(struct dry_run *d, const char *folder, bool json)
 
 	d->folder = path;
 	if (rc == 0 && d->profile_path == NULL) {
-		rc = find_profile(&profile, &e);
+		rc = find_profile(d->usb, &profile, &e);
 		d->profile_path = (const char *)profile.data;
 	}
 	if (rc == 0)
@@ -273,6 +274,7 @@ static const struct option options[] = {
 	{ "ca-fault", required_argument, NULL, 'c' },
 	{ "twin-fault", required_argument, NULL, 't' },
 	{ "twin-variant", required_argument, NULL, 'v' },
+	{ "usb", no_argument, NULL, 'u' },
 	{ "json", no_argument, NULL, 'j' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -299,6 +301,9 @@ static bool take_option(struct dry_run *d, int o, const char *value)
 		return take_number("seed", value, 0, LONG_MAX, &d->seed);
 	case 'p':
 		d->profile_path = value;
+		return true;
+	case 'u':
+		d->usb = true;
 		return true;
 	case 'c':
 		d->ca_fault = value;

@@ -11,6 +11,7 @@ enum { DRY_RUN_FAULTS_MAX = 16 };
 struct dry_run {
 	/* asked for */
 	long devices, slots, keygen_ms, seed;
+	bool usb; /* the devices are on the kernel's virtual USB host controller */
 	const char *profile_path;
 	const char *folder; /* absolute, exists */
 	const char *ca_fault, *twin_variant;

@@ -259,9 +259,18 @@ static int start_twins(struct dry_run *d, struct err *e)
 		arguments[n++] = "--fault";
 		arguments[n++] = d->twin_faults[i];
 	}
+	if (d->usb) {
+		arguments[n++] = "--skin";
+		arguments[n++] = "usbip";
+	}
 	if (file_mkdir(folder, 0755, e) != 0)
 		return -1;
-	return peer_start(&d->twins, "kiln-twin", arguments, e);
+	if (peer_start(&d->twins, "kiln-twin", arguments, e) == 0)
+		return 0;
+	if (d->usb && err_is(e, "child.died"))
+		return err_set(e, ERR_CONFIG, "dry-run.usb",
+		    "devices can not be plugged into this machine's USB; kiln-twin has said why");
+	return -1;
 }
 
 /* "{ file: F, sha256: H }" of a PEM file that the CA wrote. */
@@ -320,14 +329,20 @@ static int make_profile(const struct dry_run *d, struct err *e)
 
 static int add_slots(const struct dry_run *d, struct buf *y, struct err *e)
 {
-	const json_t *ports = json_object_get(d->twins.greeting, "ports");
+	const json_t *list = json_object_get(d->twins.greeting, d->usb ? "places" : "ports");
 
-	for (size_t i = 0; i < json_array_size(ports); i++)
-		if (buf_printf(y, e, "  - { name: \"%zu\", address: \"serial:%s?baud=%lld\" }\n",
-			i + 1, json_string_value(json_array_get(ports, i)),
-			(long long)d->profile->baud) != 0)
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		int rc =
+		    d->usb ? buf_printf(y, e, "  - { name: \"%zu\", place: \"%s\" }\n", i + 1, text)
+			   : buf_printf(y, e,
+				 "  - { name: \"%zu\", address: \"serial:%s?baud=%lld\" }\n", i + 1,
+				 text, (long long)d->profile->baud);
+
+		if (rc != 0)
 			return -1;
-	return json_array_size(ports) > 0
+	}
+	return json_array_size(list) > 0
 		   ? 0
 		   : err_set(e, ERR_CONFIG, "child.greeting", "kiln-twin offers no port");
 }
@@ -364,14 +379,27 @@ static int make_station(struct dry_run *d, struct err *e)
 	return buf_str(&d->config, e) != NULL ? 0 : -1;
 }
 
+static int check_link(const struct dry_run *d, struct err *e)
+{
+	bool serial = d->profile->link == LINK_SERIAL;
+
+	if (serial == !d->usb)
+		return 0;
+	return err_set(e, ERR_CONFIG, "dry-run.link",
+	    serial ? "the devices of %s are on serial ports: run it without --usb"
+		   : "the devices of %s are on USB: add --usb",
+	    d->profile_path);
+}
+
 int dry_run_make(struct dry_run *d, struct err *e)
 {
-	if (profile_load(&d->profile, d->profile_path, e) != 0 || make_softhsm(d, e) != 0)
+	if (profile_load(&d->profile, d->profile_path, e) != 0 || check_link(d, e) != 0 ||
+	    make_softhsm(d, e) != 0 || start_twins(d, e) != 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(tokens); i++)
 		if (make_token(d, &tokens[i], e) != 0)
 			return -1;
-	if (start_ca(d, e) != 0 || start_twins(d, e) != 0 || make_profile(d, e) != 0)
+	if (start_ca(d, e) != 0 || make_profile(d, e) != 0)
 		return -1;
 	return make_station(d, e);
 }

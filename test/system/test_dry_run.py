@@ -149,6 +149,22 @@ class Rehearsal(Bench, unittest.TestCase):
         self.assertEqual(code, INPUT)
         self.assertIn("bad.yaml:2:1", text)
 
+    def test_profile_and_usb_fit_each_other(self):
+        profiles = os.path.join(SOURCE, "profiles", "spdm")
+        code, text = self.run_it("--profile", os.path.join(profiles, "infusion-pump-usb.yaml"))
+        self.assertEqual(code, INPUT)
+        self.assertIn("infusion-pump-usb.yaml are on USB: add --usb", text)
+        code, text = self.run_it("--usb", "--profile", os.path.join(profiles, "infusion-pump.yaml"))
+        self.assertEqual(code, INPUT)
+        self.assertIn("run it without --usb", text)
+
+    @unittest.skipIf(os.path.exists("/sys/devices/platform/vhci_hcd.0"), "this machine can")
+    def test_usb_where_the_machine_can_not_says_what_is_missing(self):
+        code, text = self.run_it("--usb")
+        self.assertEqual(code, INPUT)
+        self.assertIn("kiln-twin: ", text)
+        self.assertIn("modprobe vhci-hcd", text)
+
     def test_a_fault_that_can_not_strike_is_refused_at_once(self):
         code, text = self.run_it("--twin-fault", "wrong-serial:request")
         self.assertEqual(code, INPUT)

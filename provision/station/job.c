@@ -10,8 +10,7 @@
 #include "job_wait.h"
 #include "step.h"
 
-/* An SPDM unit needs two resets. What wants more wants the slot for ever. */
-enum { RETRY_PAUSE_MS = 200, RESETS_MAX = 8 };
+enum { RETRY_PAUSE_MS = 200 };
 
 static void walk(struct job *j);
 
@@ -245,7 +244,7 @@ static void reset(struct job *j, const char *token)
 {
 	struct err e = { 0 };
 
-	if (j->resets++ == RESETS_MAX) {
+	if (j->resets++ == JOB_RESETS_MAX) {
 		(void)err_set(&e, ERR_DEVICE, "device.resets",
 		    "the device wants to be reset again and again");
 		give_up(j, &e);
@@ -266,6 +265,10 @@ static void on_answer(void *context, const json_t *answer, const struct err *e)
 	j->spent_us[step->who] += clock_now_us() - j->asked_us;
 	if (step->who == WHO_DEVICE && j->lost.domain != ERR_NONE) {
 		give_up(j, &j->lost);
+		return;
+	}
+	if (answer == NULL && job_says_away(e) && job_slot_away(j)) {
+		slot_reset_goes_on(j->slot);
 		return;
 	}
 	if (answer == NULL) {

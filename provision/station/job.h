@@ -19,7 +19,8 @@ enum verdict {
 	VERDICT_WAIT, /* who is asked can not answer anybody: wait at his gate, ask the row again */
 };
 
-enum { JOB_CSR_MAX = 16 * 1024 };
+/* An SPDM unit needs two resets. What wants more wants the slot for ever. */
+enum { JOB_CSR_MAX = 16 * 1024, JOB_RESETS_MAX = 8 };
 
 /* What a job waits for: it says what an unplugged device means for it. */
 enum job_wait {
@@ -94,6 +95,9 @@ must_check int job_start(struct job **ret, struct slot *slot, struct err *e);
 void job_slot_lost(struct job *j, const struct err *why);
 /* The device is back after its reset. */
 void job_slot_back(struct job *j);
+/* It left again while it was being identified after a reset: it is waited for as before. False where it
+ * was not, or too often: it is lost. */
+must_check bool job_slot_away(struct job *j);
 /* It may ask: it holds j->pass. */
 void job_let_in(struct job *j);
 /* It no longer waits for whom it queued for: parked. */

@@ -111,3 +111,21 @@ bool job_must_queue(struct job *j)
 		job_tell_step(j, "wait", door_why(d));
 	return true;
 }
+
+bool job_says_away(const struct err *said)
+{
+	return err_is(said, "link.gone") || err_is(said, "link.absent");
+}
+
+bool job_slot_away(struct job *j)
+{
+	bool asks = j->wait == WAIT_DEVICE || j->wait == WAIT_TIMER || j->wait == WAIT_NOTHING;
+
+	if (j->row != 0 || j->resets == 0 || j->resets == JOB_RESETS_MAX || j->over || !asks)
+		return false;
+	j->resets++;
+	if (j->wait == WAIT_TIMER)
+		(void)event_del(j->timer); /* it was pending */
+	j->wait = WAIT_RESET;
+	return true;
+}

@@ -25,5 +25,7 @@ void job_wait_for(struct job *j, int64_t ms, const struct err *why);
 void job_wait_ms(struct job *j, int64_t ms);
 /* It waits no more; the time counts as that of whom it waited for. */
 void job_wait_ended(struct job *j);
+/* What the slot's process answered means that its device has left (see job_slot_away). */
+bool job_says_away(const struct err *said);
 
 #endif

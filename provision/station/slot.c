@@ -296,11 +296,21 @@ static void on_appeared(struct slot *slot, const struct err *trouble)
 	start_process(slot);
 }
 
+/* A device that resets may answer for a while yet: what was opened then was still the old one. */
+static bool is_resetting(struct slot *slot)
+{
+	if (slot->state == SLOT_WORKING && slot->job != NULL && job_slot_away(slot->job)) {
+		slot->state = SLOT_RESETTING;
+		arm(slot->patience, RESET_PATIENCE_MS);
+	}
+	return slot->state == SLOT_RESETTING;
+}
+
 static void on_vanished(struct slot *slot)
 {
 	struct err e = { 0 };
 
-	if (slot->state == SLOT_RESETTING) {
+	if (is_resetting(slot)) {
 		/* Whatever talks to it talks to nobody; the next one starts when it is back. */
 		(void)event_del(slot->again);
 		if (slot->child != NULL)
@@ -358,10 +368,15 @@ void slot_reset(struct slot *slot, const char *token)
 	struct err e = { 0 };
 
 	buf_clear(&slot->resume);
-	slot->state = SLOT_RESETTING;
-	arm(slot->patience, RESET_PATIENCE_MS);
 	if (buf_add_str(&slot->resume, token, &e) != 0)
 		station_break(slot->station, &e);
+	slot_reset_goes_on(slot);
+}
+
+void slot_reset_goes_on(struct slot *slot)
+{
+	slot->state = SLOT_RESETTING;
+	arm(slot->patience, RESET_PATIENCE_MS);
 	/* Not now: this is called from the process's own answer. */
 	arm(slot->again, RESET_SETTLE_MS);
 }

@@ -47,6 +47,8 @@ must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,
 /* The device resets itself now: job_slot_back is called when it can be asked again, job_slot_lost
  * when it does not come back. token is base64. */
 void slot_reset(struct slot *slot, const char *token);
+/* It was asked too early: it resets still. */
+void slot_reset_goes_on(struct slot *slot);
 /* The job is over; the slot waits for the device to be taken out. */
 void slot_release(struct slot *slot);
 

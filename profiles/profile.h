@@ -144,7 +144,7 @@ struct profile {
 	struct profile_anchors intermediates; /* file NULL: the CA's answer must bring them */
 	struct profile_anchors anchors;       /* what the device shall trust; file NULL: none */
 	struct profile_anchors
-	    attestation; /* whom evidence of a key's origin ends at; file NULL: none is asked for */
+	    attestation; /* where evidence of a key's origin must end; file NULL: none is asked for */
 
 	enum object install[OBJECT_COUNT];
 	size_t install_count;
@@ -160,7 +160,8 @@ must_check int profile_parse(struct profile **ret, const char *name, const char 
     struct err *e);
 /* profile_parse on a file, and the anchor files beside it with their digests compared. */
 must_check int profile_load(struct profile **ret, const char *path, struct err *e);
-/* All anchors of a profile as one JSON text for the records, and back (digests compared). */
+/* All anchors of a profile as one JSON text for the records, and back (digests compared): what the profile
+ * names must be in it. */
 must_check int profile_export_anchors(const struct profile *p, struct buf *ret, struct err *e);
 must_check int profile_import_anchors(struct profile *p, const char *text, size_t len,
     struct err *e);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "family.h"
 #include "file.h"
 #include "json.h"
 #include "x509.h"
@@ -15,11 +16,13 @@ static const struct {
 	{ "issuer", "issuer" },
 	{ "intermediates", "intermediates" },
 	{ "device", "anchors" },
+	{ "attestation", "attestation" },
 };
 
 static struct profile_anchors *anchors_at(struct profile *p, size_t i)
 {
-	struct profile_anchors *const all[] = { &p->issuer, &p->intermediates, &p->anchors };
+	struct profile_anchors *const all[] = { &p->issuer, &p->intermediates, &p->anchors,
+		&p->attestation };
 
 	return all[i];
 }
@@ -54,7 +57,8 @@ static int read_place(struct profile *p, const struct yaml_node *trust, size_t i
 
 int profile_read_trust(struct profile *p, const struct yaml_node *root, struct err *e)
 {
-	static const char *const keys[] = { "issuer", "intermediates", "device", NULL };
+	static const char *const keys[] = { "issuer", "intermediates", "device", "attestation",
+		NULL };
 	const struct yaml_node *map;
 
 	if (yaml_map(root, "trust", true, &map, e) < 0 || yaml_keys(map, keys, e) < 0)
@@ -62,6 +66,9 @@ int profile_read_trust(struct profile *p, const struct yaml_node *root, struct e
 	for (size_t i = 0; i < COUNT(places); i++)
 		if (read_place(p, map, i, e) < 0)
 			return -1;
+	if (p->attestation.file != NULL && family_find(p->driver)->check_origin == NULL)
+		return profile_error(yaml_get(map, "attestation"), e,
+		    "devices of %s have no evidence of where their key was made", p->driver);
 	return 0;
 }
 
@@ -132,7 +139,8 @@ int profile_load(struct profile **ret, const char *path, struct err *e)
 
 int profile_export_anchors(const struct profile *p, struct buf *ret, struct err *e)
 {
-	const struct profile_anchors *const all[] = { &p->issuer, &p->intermediates, &p->anchors };
+	const struct profile_anchors *const all[] = { &p->issuer, &p->intermediates, &p->anchors,
+		&p->attestation };
 	AUTO(json_t) *object = json_object();
 
 	if (object == NULL)

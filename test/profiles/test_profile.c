@@ -163,6 +163,8 @@ static void test_messages(void **state)
 	    "t.yaml:18:11: devices of spdm can not store leaf");
 	refuse("[chain, anchors]", "[chain]", "profile",
 	    "t.yaml:21:11: trust.device is there, but install has no anchors");
+	refuse("  device:", "  attestation:", "profile",
+	    "t.yaml:21:16: devices of spdm have no evidence of where their key was made");
 	refuse("  device:", "  dev:", "yaml",
 	    "t.yaml:21:3: unknown key \"dev\"; accepted: issuer, ");
 	refuse("driver: spdm", "driver: spdm\nlink: { usb: ccid }", "profile",

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "family.h"
+#include "driver.h"
 #include "schema.h"
 
 /* A good profile; each case changes one thing of it. */
@@ -197,6 +197,9 @@ static const struct change bad[] = {
 	{ "/trust/issuer/sha256",
 	    "'g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'" },
 	{ "/trust/system", "true" },
+	{ "/trust/attestation",
+	    "{'file': 'a', 'sha256': "
+	    "'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}" },
 	{ "/install", NULL },
 	{ "/install", "[]" },
 	{ "/install", "['key']" },
@@ -421,6 +424,18 @@ static void test_drivers(void **state)
 	assert_int_equal(json_array_size(drivers), count);
 }
 
+/* What a driver brings as evidence of a key's origin, its family can read. */
+static void test_evidence_has_a_reader(void **state)
+{
+	(void)state;
+	for (size_t i = 0; family_at(i) != NULL; i++) {
+		const struct family *f = family_at(i);
+
+		if ((driver_find(f->name)->origin != NULL) != (f->check_origin != NULL))
+			fail_msg("%s has one of driver.origin and family.check_origin", f->name);
+	}
+}
+
 static int open_schema(void **state)
 {
 	(void)state;
@@ -443,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_drivers),
+		cmocka_unit_test(test_evidence_has_a_reader),
 	};
 
 	return cmocka_run_group_tests(tests, open_schema, close_schema);

@@ -217,13 +217,27 @@ static int get_identity(const json_t *request, struct identity *ret, struct err 
 	return get_text(from, "uuid", ret->uuid, sizeof(ret->uuid), e);
 }
 
+/* What the chip itself says of the key; not every family, nor every device of one, has that. */
+static int put_origin(struct slot *s, json_t *ok, struct err *e)
+{
+	const struct driver *driver = s->device->driver;
+	AUTO_STRUCT(buf) ders = { 0 };
+
+	if (driver->origin == NULL)
+		return 0;
+	if (driver->origin(s->device, &ders, e) != 0)
+		return -1;
+	return ders.len > 0 ? put_bytes(ok, "origin", &ders, e) : 0;
+}
+
 static int request_csr(struct slot *s, const struct subject *subject, json_t *ok, struct err *e)
 {
 	AUTO_STRUCT(buf) csr = { 0 };
 
-	if (s->device->driver->request(s->device, subject, &csr, e) != 0)
+	if (s->device->driver->request(s->device, subject, &csr, e) != 0 ||
+	    put_bytes(ok, "csr", &csr, e) != 0)
 		return -1;
-	return put_bytes(ok, "csr", &csr, e);
+	return put_origin(s, ok, e);
 }
 
 static int call_request(void *context, const json_t *request, json_t *ok, struct err *e)

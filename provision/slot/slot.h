@@ -25,7 +25,7 @@ OWNED_STRUCT(slot, slot_free)
  *   open     {address, profile: {name, text}, secret?, resume?}   -> {}
  *   identify {}                    -> {model, serial, firmware, lifecycle, uuid, key_present, evidence}
  *   keygen   {algorithm, replace}  -> {}
- *   request  {identity: {model, serial, firmware, uuid}}          -> {csr}
+ *   request  {identity: {model, serial, firmware, uuid}}          -> {csr, origin?}
  *   install  {object, ders}        -> {}
  *   readback {object}              -> {is_digest, bytes}
  *   prove    {nonce}               -> {scheme, preimage, signature}

@@ -10,13 +10,14 @@ enum { DEADLINE = 123456789 };
 struct fake {
 	struct device device;
 	struct identity identity;
-	struct buf csr, stored, ders;
+	struct buf csr, origin, stored, ders;
 	struct proof proof;
 	char subject[256];
 	uint8_t nonce[32];
 	struct key_spec spec;
 	enum object object;
-	const char *refusal; /* code of the error that every op answers */
+	const char *refusal;   /* code of the error that every op answers */
+	const char *no_origin; /* code of the error that origin alone answers */
 	bool is_digest;
 	int closed;
 };
@@ -62,6 +63,19 @@ static int fake_request(struct device *d, const struct subject *subject, struct 
 	assert_ok(subject_text(subject, &text, e), e);
 	(void)snprintf(f->subject, sizeof(f->subject), "%.*s", (int)text.len, (char *)text.data);
 	*ret_csr = buf_steal(&f->csr);
+	return 0;
+}
+
+static int fake_origin(struct device *d, struct buf *ret_ders, struct err *e)
+{
+	struct fake *f = (struct fake *)d;
+
+	assert_true(f->subject[0] != '\0'); /* it is about the key of that request */
+	if (f->no_origin != NULL)
+		f->refusal = f->no_origin;
+	if (refuse(f, e) != 0)
+		return -1;
+	*ret_ders = buf_steal(&f->origin);
 	return 0;
 }
 
@@ -115,6 +129,14 @@ static const struct driver fake_driver = {
 	.seal = fake_seal,
 };
 
+/* The same, of a family whose chips attest their keys. */
+static const struct driver attesting_driver = {
+	.name = "attesting",
+	.close = fake_close,
+	.request = fake_request,
+	.origin = fake_origin,
+};
+
 static const struct driver no_seal_driver = { .name = "unsealed", .close = fake_close };
 
 struct world {
@@ -145,6 +167,7 @@ static int tear_down(void **state)
 
 	slot_free(&w->slot);
 	buf_free(&w->fake.csr);
+	buf_free(&w->fake.origin);
 	buf_free(&w->fake.stored);
 	buf_free(&w->fake.ders);
 	buf_free(&w->fake.device.resume);
@@ -312,6 +335,55 @@ static void test_request_renders_the_subject(void **state)
 	    "/O=Example Medical/CN=IG2-E IG20000007/serialNumber=IG20000007");
 }
 
+#define REQUEST                                                                                    \
+	"{'do':'request','deadline':123456789,'identity':{'model':'IG2-E',"                        \
+	"'serial':'IG20000007','firmware':'2.1','uuid':''}}"
+
+static void test_request_brings_evidence_where_there_is_some(void **state)
+{
+	struct world *w = *state;
+
+	assert_ok(ask(w, REQUEST), &w->e);
+	assert_null(json_object_get(w->ok, "origin"));
+	w->fake.device.driver = &attesting_driver;
+	assert_ok(ask(w, REQUEST), &w->e);
+	assert_null(json_object_get(w->ok, "origin"));
+	assert_ok(buf_add_str(&w->fake.origin, "abc", &w->e), &w->e);
+	assert_ok(buf_add_str(&w->fake.csr, "csr", &w->e), &w->e);
+	assert_ok(ask(w, REQUEST), &w->e);
+	assert_string_equal(json_opt_str(w->ok, "origin", ""), "YWJj");
+	assert_string_equal(json_opt_str(w->ok, "csr", ""), "Y3Ny");
+}
+
+static void test_evidence_is_bounded(void **state)
+{
+	static const uint8_t many[64 * 1024 + 1];
+	AUTO_STRUCT(buf) line = { 0 };
+	struct world *w = *state;
+
+	w->fake.device.driver = &attesting_driver;
+	assert_ok(buf_set(&w->fake.origin, many, sizeof(many), &w->e), &w->e);
+	assert_err(ask(w, REQUEST), &w->e, "slot.long");
+	assert_ok(buf_set(&w->fake.origin, many, sizeof(many) - 1, &w->e), &w->e);
+	assert_ok(buf_set(&w->fake.csr, many, sizeof(many) - 1, &w->e), &w->e);
+	assert_ok(ask(w, REQUEST), &w->e);
+	assert_ok(json_canonical(w->ok, &line, &w->e), &w->e);
+	assert_true(line.len < LINE_MAX_LEN - 100);
+}
+
+static void test_evidence_may_fail_or_need_a_reset(void **state)
+{
+	struct world *w = *state;
+
+	w->fake.device.driver = &attesting_driver;
+	w->fake.no_origin = "fake.attest";
+	assert_err(ask(w, REQUEST), &w->e, "fake.attest");
+	w->fake.refusal = NULL;
+	w->fake.no_origin = DRIVER_RESET;
+	assert_ok(ask(w, REQUEST), &w->e);
+	assert_string_equal(json_opt_str(w->ok, "reset", "?"), "");
+}
+
 static void test_request_bounds_the_identity(void **state)
 {
 	struct world *w = *state;
@@ -435,6 +507,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_refusal_stays_an_error, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_keygen_says_what, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_request_renders_the_subject, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(test_request_brings_evidence_where_there_is_some,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_evidence_is_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_evidence_may_fail_or_need_a_reset, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(test_request_bounds_the_identity, set_up,
 		    tear_down),

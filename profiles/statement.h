@@ -8,8 +8,9 @@
  *   jti                 random id from the HSM, hex; put in by the signer
  *   device              serial, model, firmware, lifecycle: as the device said them at identify
  *   key                 alg, spki_sha256; origin "on-chip" (the station commanded the device to make
- *                       it) or "unknown", origin_evidence how that is known ("tool-asserted": nothing
- *                       but the station's word), pop_verified
+ *                       it, or the chip says so) or "unknown", origin_evidence how that is known
+ *                       ("tool-asserted": nothing but the station's word; else the scheme of the chip's own
+ *                       evidence, which was judged good: "piv-attestation"), pop_verified
  *   csr_sha256          of the request's DER
  *   certificate         sha256 of the DER that was read back, issuer (RFC 2253), number (hex)
  *   anchors_sha256      of what the device was told to trust, where it was told
@@ -24,14 +25,16 @@
  *   chain               where the station's event chain stood: station, seq, head (hash)
  *   time_source         "ntp", "free-running" or "unknown"
  *
- * It does not say that the private key can not be anywhere else: it says what the station did and saw.
+ * Where it is tool-asserted, it does not say that the private key can not be anywhere else: it says what the
+ * station did and saw. With evidence the chip says it, and its maker's root that this is to be believed.
  */
 #ifndef KILN_STATEMENT_H
 #define KILN_STATEMENT_H
 
 #include "json.h"
 
-#define STATEMENT_TYPE "kiln-statement"
+#define STATEMENT_TYPE          "kiln-statement"
+#define STATEMENT_TOOL_ASSERTED "tool-asserted"
 enum { STATEMENT_VERSION = 1, STATEMENT_MAX = 16 * 1024, STATEMENT_ID_LEN = 16 };
 
 /* Before the signer has it (no jti yet), and as it is signed. */

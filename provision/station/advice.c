@@ -71,6 +71,12 @@ static const struct {
 	    "red bin, or an engineer takes its key away, or chooses a profile that replaces it. "
 	    "Where a restore of old records was accepted, this key may be of a lost unit: first "
 	    "see README, \"Records that are an old copy\", step 3" },
+	{ "origin.missing",
+	    "put this unit into the red bin. Where all units say so, call the engineer: the "
+	    "profile asks for evidence (trust.attestation) that these devices do not have" },
+	{ "origin.chain",
+	    "put this unit into the red bin: its chip may be a counterfeit. Where all units say "
+	    "so, call the engineer: the profile's trust.attestation is not of these chips' maker" },
 	{ "orphan.id", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },

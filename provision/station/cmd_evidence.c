@@ -9,25 +9,36 @@
 #include "source.h"
 #include "x509.h"
 
-/* Blob digests of the newest job: its own members, and its last proof's from the events. */
+/* Blob digests of the newest job: its own members, and from the events its last proof's and what the chip said of
+ * its key. */
 struct evidence {
 	const char *folder;
 	json_t *job;
 };
 
 static const char *const members[] = { "csr", "certificate", "chain", "preimage", "signature",
-	"statement", "cms", "jws", NULL };
+	"statement", "cms", "jws", "origin", NULL };
 
-static int collect_proof(const json_t *event, void *context, struct err *e)
+/* The last of each step counts. */
+static int collect(const json_t *event, void *context, struct err *e)
 {
+	static const struct {
+		const char *step, *member;
+	} wanted[] = { { "prove", "preimage" }, { "prove", "signature" }, { "request", "origin" } };
 	struct evidence *v = context;
+	const char *step = json_opt_str(event, "step", "");
 
-	if (strcmp(json_opt_str(event, "step", ""), "prove") != 0 ||
-	    json_opt_int(event, "job", -1) != json_opt_int(v->job, "job", 0))
+	if (json_opt_int(event, "job", -1) != json_opt_int(v->job, "job", 0))
 		return 0;
-	if (json_set_str(v->job, "preimage", json_opt_str(event, "preimage", NULL), e) != 0)
-		return -1;
-	return json_set_str(v->job, "signature", json_opt_str(event, "signature", NULL), e);
+	for (size_t i = 0; i < COUNT(wanted); i++) {
+		if (strcmp(step, wanted[i].step) != 0)
+			continue;
+		(void)json_object_del(v->job, wanted[i].member); /* there may be none yet */
+		if (json_set_str(v->job, wanted[i].member,
+			json_opt_str(event, wanted[i].member, NULL), e) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int put(const struct evidence *v, const char *name, const struct buf *bytes, struct err *e)
@@ -56,6 +67,18 @@ static int put_pem(const struct evidence *v, const char *name, const struct buf 
 	return put(v, name, &pem, e);
 }
 
+/* Evidence that nobody asked for was never judged: it may be no certificates at all. */
+static int put_origin(const struct evidence *v, const char *name, const struct buf *bytes,
+    struct err *e)
+{
+	AUTO(X509_STACK) *list = NULL;
+	struct err why = { 0 };
+
+	if (x509_parse_list(bytes->data, bytes->len, &list, ERR_RECORDS, &why) != 0)
+		return put(v, "origin.bin", bytes, e);
+	return put_pem(v, name, bytes, 0, e);
+}
+
 static int put_member(const struct evidence *v, struct records *r, const char *member,
     const char *name, struct err *e)
 {
@@ -70,6 +93,8 @@ static int put_member(const struct evidence *v, struct records *r, const char *m
 		return put_pem(v, name, &bytes, 0, e);
 	if (strcmp(member, "chain") == 0)
 		return put_pem(v, name, &bytes, 1, e);
+	if (strcmp(member, "origin") == 0)
+		return put_origin(v, name, &bytes, e);
 	return put(v, name, &bytes, e);
 }
 
@@ -89,14 +114,14 @@ static int write_all(struct source *s, const char *serial, struct evidence *v, s
 {
 	static const char *const names[] = { "csr.der", "cert.pem", "chain.pem",
 		"proof-preimage.bin", "proof-signature.bin", "statement.json", "attestation.p7s",
-		"attestation.jws" };
+		"attestation.jws", "origin.pem" };
 
 	if (source_open(s, false, e) != 0 || records_unit(s->records, serial, &v->job, e) != 0)
 		return -1;
 	if (v->job == NULL)
 		return err_set(e, ERR_OPERATOR, "unit.unknown",
 		    "serial %s has no job in these records", serial);
-	if (records_events(s->records, serial, 0, collect_proof, v, e) != 0)
+	if (records_events(s->records, serial, 0, collect, v, e) != 0)
 		return -1;
 	if (make_folder(v->folder, e) != 0)
 		return -1;

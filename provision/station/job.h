@@ -5,6 +5,7 @@
 #ifndef KILN_JOB_H
 #define KILN_JOB_H
 
+#include "family.h"
 #include "gate.h"
 #include "recovery.h"
 #include "slot.h"
@@ -20,7 +21,7 @@ enum verdict {
 };
 
 /* An SPDM unit needs two resets. What wants more wants the slot for ever. */
-enum { JOB_CSR_MAX = 16 * 1024, JOB_RESETS_MAX = 8 };
+enum { JOB_CSR_MAX = 16 * 1024, JOB_ORIGIN_MAX = 16 * 1024, JOB_RESETS_MAX = 8 };
 
 /* What a job waits for: it says what an unplugged device means for it. */
 enum job_wait {
@@ -64,6 +65,7 @@ struct job {
 	bool anew;                   /* it has begun anew once, in this attachment */
 	json_t *keys;                /* recorded for this unit: SPKI digests */
 	char spki[2 * SHA256_LEN + 1];
+	char origin[ORIGIN_SCHEME_MAX]; /* evidence of the key's that was judged good; "": none */
 	int64_t ordinal;
 	int64_t attempt;             /* of enrolment, in all passages */
 	unsigned asks;               /* of enrolment that may have issued, in this passage */

@@ -52,6 +52,7 @@ void job_end_begin_anew(struct job *j)
 		*bytes[i] = (struct buf){ 0 };
 	}
 	memset(j->spki, 0, sizeof(j->spki));
+	memset(j->origin, 0, sizeof(j->origin));
 	j->attempt = j->retry_at_ms = j->pending_since_ms = 0;
 	j->asks = j->pending_asks = j->tries = 0;
 	j->claimed = j->over = false;

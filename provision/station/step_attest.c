@@ -34,7 +34,8 @@ static int add_device(const struct job *j, json_t *s, struct err *e)
 {
 	const struct identity *i = &j->identity;
 	const struct profile *p = j->station->profile;
-	const char *origin = j->station->family->keygen ? "on-chip" : "unknown";
+	bool judged = j->origin[0] != '\0';
+	const char *origin = judged || j->station->family->keygen ? "on-chip" : "unknown";
 
 	if (json_set_new(s, "device",
 		json_pack("{s:s, s:s, s:s, s:s}", "serial", i->serial, "model", i->model,
@@ -43,7 +44,8 @@ static int add_device(const struct job *j, json_t *s, struct err *e)
 		return -1;
 	return json_set_new(s, "key",
 	    json_pack("{s:s, s:s, s:s, s:s, s:b}", "alg", p->key_algorithm, "spki_sha256", j->spki,
-		"origin", origin, "origin_evidence", "tool-asserted", "pop_verified", 1),
+		"origin", origin, "origin_evidence", judged ? j->origin : STATEMENT_TOOL_ASSERTED,
+		"pop_verified", 1),
 	    e);
 }
 

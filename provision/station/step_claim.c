@@ -181,6 +181,42 @@ static int fetch(struct job *j, const json_t *job, const char *member, struct bu
 	return digest != NULL ? records_blob(j->station->records, digest, ret, e) : 0;
 }
 
+/* What was said of the key when its CSR was taken; the last one of its job counts. */
+struct said {
+	const struct job *job;
+	char origin[ORIGIN_SCHEME_MAX];
+};
+
+static int look_at_request(const json_t *event, void *context, struct err *e)
+{
+	struct said *said = context;
+
+	(void)e;
+	if (strcmp(json_opt_str(event, "event", ""), "step") != 0 ||
+	    strcmp(json_opt_str(event, "step", ""), step_name(STEP_REQUEST)) != 0 ||
+	    json_opt_int(event, "job", -1) != said->job->number)
+		return 0;
+	memset(said->origin, 0, sizeof(said->origin));
+	(void)strncpy(said->origin, json_opt_str(event, "origin_evidence", ""),
+	    sizeof(said->origin) - 1);
+	return 0;
+}
+
+/* The evidence itself was judged then, and is in the records beside the CSR that goes on. */
+static int resume_origin(struct job *j, struct err *e)
+{
+	struct said said = { .job = j };
+
+	memset(j->origin, 0, sizeof(j->origin));
+	if (j->station->profile->attestation.file == NULL || j->csr.len == 0)
+		return 0;
+	if (records_events(j->station->records, j->identity.serial, 0, look_at_request, &said, e) !=
+	    0)
+		return -1;
+	memcpy(j->origin, said.origin, sizeof(j->origin));
+	return 0;
+}
+
 /* What earlier passages made durable: the identical CSR is sent again, the same certificate is finished. */
 static int resume(struct job *j, const json_t *job, struct err *e)
 {
@@ -196,7 +232,9 @@ static int resume(struct job *j, const json_t *job, struct err *e)
 		return err_nomem(e);
 	if (fetch(j, job, "csr", &j->csr, e) != 0 || fetch(j, job, "certificate", &j->leaf, e) != 0)
 		return -1;
-	return fetch(j, job, "chain", &j->chain, e);
+	if (fetch(j, job, "chain", &j->chain, e) != 0)
+		return -1;
+	return resume_origin(j, e);
 }
 
 int step_recover(struct job *j, enum recovery_device device, struct err *e)

@@ -5,7 +5,9 @@
 
 #include <openssl/rand.h>
 
+#include "clock.h"
 #include "judge_csr.h"
+#include "judge_origin.h"
 #include "judge_proof.h"
 
 static json_t *request(const char *what, struct err *e)
@@ -52,12 +54,21 @@ json_t *ask_request(struct job *j, struct err *e)
 	return r;
 }
 
-static int record_request(struct job *j, struct buf *csr, struct record *r, struct err *e)
+/* Evidence is kept also where it was not asked for, and then nothing is said of it. */
+static int record_origin(const struct job *j, struct buf *origin, struct record *r, struct err *e)
+{
+	if (j->origin[0] != '\0' && json_set_str(r->body, "origin_evidence", j->origin, e) != 0)
+		return -1;
+	return origin->len > 0 ? record_add_blob(r, "origin", origin, e) : 0;
+}
+
+static int record_request(struct job *j, struct buf *csr, struct buf *origin, struct record *r,
+    struct err *e)
 {
 	AUTO_STRUCT(buf) copy = { 0 };
 
 	if (buf_add(&copy, csr->data, csr->len, e) != 0 || step_event(j, r, e) != 0 ||
-	    json_set_str(r->body, "spki", j->spki, e) != 0)
+	    json_set_str(r->body, "spki", j->spki, e) != 0 || record_origin(j, origin, r, e) != 0)
 		return -1;
 	buf_free(&j->csr);
 	j->csr = buf_steal(csr);
@@ -76,6 +87,24 @@ static int take_csr(struct job *j, const json_t *answer, struct buf *ret, struct
 		return -1;
 	EVP_PKEY_free(j->key);
 	j->key = steal(&facts->key);
+	return 0;
+}
+
+/* What the chip says of the key that take_csr took, as far as the profile asks. */
+static int take_origin(struct job *j, const json_t *answer, struct buf *ret, struct err *e)
+{
+	AUTO_STRUCT(origin_claims) claims = { 0 };
+
+	if (json_object_get(answer, "origin") != NULL &&
+	    json_get_bytes(answer, "origin", ret, ERR_DEVICE, e) != 0)
+		return -1;
+	if (ret->len > JOB_ORIGIN_MAX)
+		return err_set(e, ERR_DEVICE, "origin.malformed",
+		    "evidence of a key's origin of %zu bytes is refused", ret->len);
+	if (judge_origin(j->station->profile, &j->identity, ret, j->key, clock_wall_s(), &claims,
+		e) != 0)
+		return -1;
+	memcpy(j->origin, claims.scheme, sizeof(j->origin));
 	return 0;
 }
 
@@ -113,12 +142,13 @@ enum verdict judge_request(struct job *j, const json_t *answer, struct record *r
 {
 	AUTO_STRUCT(csr_facts) facts = { 0 };
 	AUTO_STRUCT(buf) csr = { 0 };
+	AUTO_STRUCT(buf) origin = { 0 };
 
 	(void)ret_wait_ms;
-	if (take_csr(j, answer, &csr, &facts, e) != 0)
+	if (take_csr(j, answer, &csr, &facts, e) != 0 || take_origin(j, answer, &origin, e) != 0)
 		return VERDICT_FAIL;
 	hex_encode(facts.spki_sha256, SHA256_LEN, j->spki);
-	return record_request(j, &csr, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
+	return record_request(j, &csr, &origin, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }
 
 /* What an object holds, in install's form. Borrowed. */

@@ -8,6 +8,7 @@
 #include "family.h"
 #include "judge_cert.h"
 #include "judge_csr.h"
+#include "judge_origin.h"
 #include "judge_proof.h"
 #include "statement.h"
 
@@ -23,6 +24,8 @@ struct passage {
 	EVP_PKEY *key;
 	char csr[65], spki[65], certificate[65], number[65], readback[65], attesting[65];
 	char preimage[65], signature[65], nonce[65];
+	char origin
+	    [ORIGIN_SCHEME_MAX]; /* what is known of the key's origin, in the statement's words */
 	struct buf leaf;
 	int64_t position;
 	bool proven, attested;
@@ -35,7 +38,7 @@ struct audit {
 	struct profile *profiles[PROFILES_MAX];
 	char digests[PROFILES_MAX][65];
 	size_t profile_count;
-	int64_t certificates, attestations, proofs, restores, lost;
+	int64_t certificates, attestations, proofs, origins, restores, lost;
 	bool signer_met;  /* the event that the signer remembers is there, or declared lost */
 	bool signer_used; /* its station's chain holds attestations */
 };
@@ -162,6 +165,27 @@ static int take_claim(struct audit *a, const json_t *event, struct err *e)
 		   : violation(p, e, "verify.profile", "claimed under an unknown profile");
 }
 
+/* What the chip said of its key, judged by the roots that the profile had. */
+static int check_origin(struct audit *a, struct passage *p, const json_t *event, struct err *e)
+{
+	AUTO_STRUCT(origin_claims) claims = { 0 };
+	AUTO_STRUCT(buf) evidence = { 0 };
+
+	if (json_object_get(event, "origin") != NULL &&
+	    blob_of(a, event, "origin", &evidence, e) != 0)
+		return -1;
+	if (judge_origin(p->profile, &p->identity, &evidence, p->key, seconds_of(event), &claims,
+		e) != 0)
+		return -1;
+	if (strcmp(claims.scheme, json_opt_str(event, "origin_evidence", "")) != 0)
+		return violation(p, e, "verify.state",
+		    "the evidence of the key's origin is not what it was recorded as");
+	a->origins += claims.scheme[0] != '\0';
+	copy_text(p->origin, sizeof(p->origin),
+	    claims.scheme[0] != '\0' ? claims.scheme : STATEMENT_TOOL_ASSERTED);
+	return 0;
+}
+
 static int check_request(struct audit *a, struct passage *p, const json_t *event, struct err *e)
 {
 	AUTO_STRUCT(csr_facts) facts = { 0 };
@@ -176,7 +200,7 @@ static int check_request(struct audit *a, struct passage *p, const json_t *event
 	hex_encode(facts.csr_sha256, SHA256_LEN, p->csr);
 	if (strcmp(p->spki, json_opt_str(event, "spki", "")) != 0)
 		return violation(p, e, "verify.state", "the CSR's key is not the recorded one");
-	return 0;
+	return check_origin(a, p, event, e);
 }
 
 static int check_certificate(struct audit *a, struct passage *p, const json_t *event, struct err *e)
@@ -242,6 +266,7 @@ static int compare_statement(const struct passage *p, const json_t *statement, s
 		{ "device", "serial", p->identity.serial },
 		{ "device", "model", p->identity.model },
 		{ "key", "spki_sha256", p->spki },
+		{ "key", "origin_evidence", p->origin },
 		{ NULL, "csr_sha256", p->csr },
 		{ "certificate", "sha256", p->certificate },
 		{ "certificate", "number", p->number },
@@ -447,6 +472,7 @@ int verify_records(struct records *r, const struct verify_options *options, json
 	if (compare_with_signer(&a, e) != 0)
 		return -1;
 	if (json_set_int(counts, "checked_certificates", a.certificates, e) != 0 ||
+	    json_set_int(counts, "checked_origins", a.origins, e) != 0 ||
 	    json_set_int(counts, "checked_proofs", a.proofs, e) != 0 ||
 	    json_set_int(counts, "checked_attestations", a.attestations, e) != 0)
 		return -1;

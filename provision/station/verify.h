@@ -18,7 +18,7 @@ struct verify_options {
 
 /*
  * First records_verify (chain, blobs, state: I1, I2, I7, I9 as constraints), then each passage: the CSR, the
- * certificate and its chain against the profile of then, the proof over the nonce under the
+ * chip's evidence of its key where the profile of then asks for it, the certificate and its chain against the profile of then, the proof over the nonce under the
  * certificate that was read back (I3), both forms of the attestation, and that its statement says what
  * the events say and stands in this very chain. Fills *ret with counts ("lost_events" where an
  * accepted restore left a gap in a chain). The first violation is the

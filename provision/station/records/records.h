@@ -41,7 +41,10 @@
  *             is pending again where asking again was not sent or rejected
  *   step      job, step (name), ms (int), detail (object, optional); answers an open intent of the same
  *             name with "done"; and by step:
- *               request: csr (blob), spki (sha256)     refused "key.duplicate" (I9) where the key has
+ *               request: csr (blob), spki (sha256), origin (blob, optional: the chip's evidence of where the
+ *                                                      key was made, as it came), origin_evidence (its scheme,
+ *                                                      where it was judged good);
+ *                                                      refused "key.duplicate" (I9) where the key has
  *                                                      another serial; "csr.changed" where another
  *                                                      CSR may have been sent
  *               enrol:   certificate (sha256 = blob digest), number (hex), issuer, spki, chain (blob)

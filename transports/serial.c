@@ -9,74 +9,23 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* termios2, for any baud rate; these do not go together with <termios.h>. */
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
-#include <linux/major.h>
 #include <linux/serial.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "clock.h"
-
-enum {
-	BAUD_DEFAULT = 115200,
-	BAUD_MIN = 300,
-	BAUD_MAX = 12000000,
-	PATH_LEN_MAX = 255,
-};
+#include "serial_port.h"
 
 struct serial {
 	struct transport base;
 	int fd;
 };
-
-struct address {
-	char path[PATH_LEN_MAX + 1];
-	speed_t baud;
-};
-
-static int parse_baud(const char *address, const char *value, speed_t *ret, struct err *e)
-{
-	char *end = NULL;
-	long baud;
-
-	if (*value < '0' || *value > '9')
-		return err_set(e, ERR_LINK, "link.address", "'%s': baud is not a number", address);
-	errno = 0;
-	baud = strtol(value, &end, 10);
-	if (errno != 0 || *end != '\0' || baud < BAUD_MIN || baud > BAUD_MAX)
-		return err_set(e, ERR_LINK, "link.address",
-		    "'%s': baud is not a number from %d to %d", address, BAUD_MIN, BAUD_MAX);
-	*ret = (speed_t)baud;
-	return 0;
-}
-
-/* serial:PATH[?baud=N] */
-static int parse_address(const char *address, struct address *ret, struct err *e)
-{
-	const char *path = address + strlen("serial:");
-	size_t len = strcspn(path, "?");
-	const char *query = path + len;
-
-	if (path[0] != '/' || len > PATH_LEN_MAX)
-		return err_set(e, ERR_LINK, "link.address",
-		    "'%s': an absolute path of at most %d characters must follow serial:", address,
-		    PATH_LEN_MAX);
-	*ret = (struct address){ .baud = BAUD_DEFAULT };
-	memcpy(ret->path, path, len);
-	if (*query == '\0')
-		return 0;
-	if (strncmp(query, "?baud=", strlen("?baud=")) != 0)
-		return err_set(e, ERR_LINK, "link.address",
-		    "'%s': unknown setting '%s'; a serial port knows ?baud=N", address, query);
-	return parse_baud(address, query + strlen("?baud="), &ret->baud, e);
-}
 
 static int open_node(const char *path, int *ret, struct err *e)
 {
@@ -129,28 +78,28 @@ static tcflag_t rate_flag(speed_t baud)
 	return BOTHER;
 }
 
-static int set_line(int fd, const struct address *a, struct err *e)
+static int set_line(int fd, const struct serial_port *p, struct err *e)
 {
 	/* CLOCAL: modem lines are not looked at, so a port without them works the same. No HUPCL:
 	 * closing must not drop DTR, which resets many boards. */
 	const struct termios2 want = {
 		.c_iflag = IGNBRK,
-		.c_cflag = CS8 | CREAD | CLOCAL | rate_flag(a->baud),
-		.c_ispeed = a->baud,
-		.c_ospeed = a->baud,
+		.c_cflag = CS8 | CREAD | CLOCAL | rate_flag(p->baud),
+		.c_ispeed = p->baud,
+		.c_ospeed = p->baud,
 		.c_cc = { [VMIN] = 1 },
 	};
 	struct termios2 got = { 0 };
 	speed_t off;
 
 	if (ioctl(fd, TCGETS2, &got) != 0)
-		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", a->path);
+		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", p->path);
 	if (ioctl(fd, TCSETS2, &want) != 0 || ioctl(fd, TCGETS2, &got) != 0)
-		return err_errno(e, ERR_LINK, "link.address", "%s: can not be set up", a->path);
-	off = got.c_ospeed > a->baud ? got.c_ospeed - a->baud : a->baud - got.c_ospeed;
-	if (off > a->baud / 33)
+		return err_errno(e, ERR_LINK, "link.address", "%s: can not be set up", p->path);
+	off = got.c_ospeed > p->baud ? got.c_ospeed - p->baud : p->baud - got.c_ospeed;
+	if (off > p->baud / 33)
 		return err_set(e, ERR_LINK, "link.address",
-		    "%s: can not do %u baud (nearest is %u)", a->path, a->baud, got.c_ospeed);
+		    "%s: can not do %u baud (nearest is %u)", p->path, p->baud, got.c_ospeed);
 	return 0;
 }
 
@@ -178,21 +127,21 @@ static int lock_port(int fd, const char *path, struct err *e)
 		    path);
 	if (fstat(fd, &st) != 0)
 		return err_errno(e, ERR_LINK, "link.absent", "%s", path);
-	if (major(st.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
-	    major(st.st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT)
+	if (serial_port_is_pty(st.st_rdev))
 		return 0;
 	if (ioctl(fd, TIOCEXCL) != 0)
 		return err_errno(e, ERR_LINK, "link.locked", "%s: can not be locked", path);
 	return 0;
 }
 
-static int set_up(int fd, const struct address *a, struct err *e)
+static int set_up(int fd, const struct serial_port *p, struct err *e)
 {
 	struct termios2 probe;
 
 	if (ioctl(fd, TCGETS2, &probe) != 0)
-		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", a->path);
-	if (lock_port(fd, a->path, e) != 0 || set_line(fd, a, e) != 0)
+		return err_errno(e, ERR_LINK, "link.address", "%s: not a serial port", p->path);
+	if (lock_port(fd, p->path, e) != 0 || serial_port_check(p, fd, e) != 0 ||
+	    set_line(fd, p, e) != 0)
 		return -1;
 	ask_low_latency(fd);
 	return 0;
@@ -200,13 +149,13 @@ static int set_up(int fd, const struct address *a, struct err *e)
 
 static int serial_open(struct transport **ret, const char *address, struct err *e)
 {
-	struct address a;
+	struct serial_port port;
 	struct serial *s;
 	int fd = -1;
 
-	if (parse_address(address, &a, e) != 0 || open_node(a.path, &fd, e) != 0)
+	if (serial_port_parse(address, &port, e) != 0 || open_node(port.path, &fd, e) != 0)
 		return -1;
-	if (set_up(fd, &a, e) != 0) {
+	if (set_up(fd, &port, e) != 0) {
 		(void)close(fd); /* nothing was written */
 		return -1;
 	}

@@ -19,13 +19,16 @@ struct transport_ops {
 
 	/*
 	 * Opens the place that address names ("serial:/dev/ttyUSB0?baud=115200"), for this process
-	 * alone. Errors: LINK "link.absent", "link.permission", "link.locked", "link.address".
+	 * alone. Errors: LINK "link.absent", "link.permission", "link.locked", "link.address",
+	 * "link.interface" (another kind of device is there), "link.gone".
 	 */
 	int (*open)(struct transport **ret, const char *address, struct err *e);
 
 	/*
 	 * Reads at least one and at most len bytes; blocks until the deadline (absolute monotonic ms).
-	 * Errors: LINK "link.timeout" (retry; nothing was read), "link.gone" (unplugged).
+	 * Errors: LINK "link.timeout" (retry; nothing was read), "link.gone" (unplugged). On USB also
+	 * "link.stall" (retry; the device refused, and its halt was taken back), "link.error" (retry),
+	 * "link.babble" (it sent more than it may), "link.memory", "link.size".
 	 */
 	int (*read)(struct transport *t, void *data, size_t len, size_t *ret_got, int64_t deadline,
 	    struct err *e);
@@ -45,7 +48,7 @@ struct transport {
 	const struct transport_ops *ops;
 };
 
-extern const struct transport_ops serial_transport;
+extern const struct transport_ops serial_transport, usb_transport;
 
 /* Opens with the implementation that the address's scheme names. */
 must_check int transport_open(struct transport **ret, const char *address, struct err *e);

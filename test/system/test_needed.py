@@ -11,7 +11,7 @@ FORBIDDEN = {
     "kiln-slot": ["curl", "p11", "ssl", "sqlite3", "event"],
     "kiln-enroller": ["sqlite3", "usb", "event", "seccomp"],
     "kiln-signer": ["curl", "ssl", "sqlite3", "usb", "event"],
-    "kiln-twin": ["curl", "p11", "ssl", "sqlite3"],
+    "kiln-twin": ["curl", "p11", "ssl", "sqlite3", "usb", "umockdev", "glib"],
     "kiln-devca": ["curl", "p11", "sqlite3", "usb"],
 }
 

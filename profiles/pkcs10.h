@@ -16,11 +16,14 @@
 must_check int pkcs10_info(const struct subject *subject, const struct buf *spki, struct buf *ret,
     struct err *e);
 
-/*
- * The digest that the key's algorithm signs with ("EC:P-256" -> "SHA256"; key_algorithm.h), and info,
- * its algorithm identifier and the signature (ECDSA-Sig-Value, or RSA's octets) as one request.
- */
+/* The digest that the key's algorithm signs with ("EC:P-256" -> "SHA256"; key_algorithm.h); NULL where it
+ * signs the message itself (ED25519), and for a name that is none. */
 const char *pkcs10_digest(const char *key_algorithm);
+
+/*
+ * info, the algorithm identifier (RSA is PKCS#1 v1.5) and the signature (ECDSA-Sig-Value, or RSA's or
+ * Ed25519's octets) as one request. The signature is not verified. Errors: CONFIG "csr.algorithm".
+ */
 must_check int pkcs10_assemble(const struct buf *info, const char *key_algorithm,
     const struct buf *signature, struct buf *ret_csr, struct err *e);
 

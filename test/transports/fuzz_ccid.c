@@ -73,8 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.has_interrupt = has_interrupt,
 		.request = request };
 	struct fuzzed f = { .wire = { .base = { &wire_ops }, .answer = answer, .flushes = true },
-		.data = data + 1,
-		.left = size - 1 };
+		.data = data,
+		.left = size };
 	uint8_t apdu[] = { 0, 0xcb, 0x3f, 0xff, 5, 0x5c, 3, 0x5f, 0xc1, 5, 0 };
 	const struct buf command = { .data = apdu, .len = sizeof(apdu) };
 	AUTO_STRUCT(buf) got = { 0 };
@@ -83,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+	f.data++;
+	f.left--;
 	f.helps = (data[0] & 4) != 0;
 	f.descriptor[6] = 3;
 	f.descriptor[40] = 0x4a;

@@ -237,12 +237,15 @@ static int transmit(struct ccid *c, const struct buf *apdu, struct buf *ret, int
 	const uint8_t *data = apdu->data;
 	size_t len = apdu->len;
 	struct ccid_answer answer;
+	int rc;
 
 	if (c->level == CCID_TPDU) {
 		len = t0_len(apdu, padded);
 		data = padded;
 	}
-	if (ccid_block(c, data, len, 0, &answer, deadline, e) != 0)
+	rc = ccid_block(c, data, len, 0, &answer, deadline, e);
+	explicit_bzero(padded, sizeof(padded)); /* a PIN may be in it */
+	if (rc != 0)
 		return -1;
 	if (c->level != CCID_EXTENDED_APDU)
 		answer.chain = CHAIN_WHOLE; /* a field without a meaning there */

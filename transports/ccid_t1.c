@@ -136,11 +136,14 @@ static int exchange(struct ccid *c, uint8_t pcb, const uint8_t *data, size_t len
 {
 	uint8_t block[BLOCK_MAX] = { 0, pcb, (uint8_t)len };
 	struct ccid_answer answer;
+	int rc;
 
 	if (len > 0)
 		memcpy(block + PROLOGUE_LEN, data, len);
 	block[PROLOGUE_LEN + len] = lrc(block, PROLOGUE_LEN + len);
-	if (ccid_block(c, block, PROLOGUE_LEN + len + 1, 0, &answer, deadline, e) != 0)
+	rc = ccid_block(c, block, PROLOGUE_LEN + len + 1, 0, &answer, deadline, e);
+	explicit_bzero(block, sizeof(block)); /* a PIN may be in it */
+	if (rc != 0)
 		return -1;
 	*ret_whole = parse_block(&answer, ret);
 	return 0;

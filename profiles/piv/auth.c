@@ -14,13 +14,14 @@ OWNED(EVP_CIPHER, EVP_CIPHER_free)
 
 static const struct cipher {
 	uint8_t id;
-	const char *name; /* OpenSSL's */
+	const char *title; /* for people */
+	const char *name;  /* OpenSSL's */
 	size_t key_len, block_len;
 } ciphers[] = {
-	{ PIV_3DES, "DES-EDE3-ECB", 24, 8 },
-	{ PIV_AES128, "AES-128-ECB", 16, 16 },
-	{ PIV_AES192, "AES-192-ECB", 24, 16 },
-	{ PIV_AES256, "AES-256-ECB", 32, 16 },
+	{ PIV_3DES, "3DES", "DES-EDE3-ECB", 24, 8 },
+	{ PIV_AES128, "AES-128", "AES-128-ECB", 16, 16 },
+	{ PIV_AES192, "AES-192", "AES-192-ECB", 24, 16 },
+	{ PIV_AES256, "AES-256", "AES-256-ECB", 32, 16 },
 };
 
 static const struct cipher *cipher_of(uint8_t id)
@@ -91,8 +92,8 @@ int piv_management_algorithm(struct piv_card *c, uint8_t configured, size_t key_
 		    id);
 	if (cipher->key_len != key_len)
 		return err_set(e, ERR_CONFIG, "piv.secret",
-		    "the management key has %zu bytes; the card's is %.*s with %zu", key_len,
-		    (int)strcspn(cipher->name, "E"), cipher->name, cipher->key_len);
+		    "the management key has %zu bytes; the card's is %s with %zu", key_len,
+		    cipher->title, cipher->key_len);
 	*ret = id;
 	return 0;
 }

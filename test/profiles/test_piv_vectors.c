@@ -1,0 +1,576 @@
+/* The recorded run of another card (PivApplet in a simulator), replayed APDU by APDU, and what must follow from
+ * it. */
+#include "family.h"
+#include "piv/auth.h"
+#include "piv/check_origin.h"
+#include "piv/key.h"
+#include "piv/object.h"
+#include "piv_kit.h"
+
+/* A card that knows one step of a transcript. */
+struct replay {
+	json_t *file;
+	const json_t *apdus;
+	size_t at;
+};
+
+static void replay_open(struct replay *r, const char *name)
+{
+	const char *path = testing_vector(name);
+
+	if (path == NULL)
+		testing_skip("the PIV vectors");
+	*r = (struct replay){ .file = testing_json(path) };
+}
+
+static const json_t *step_at(const struct replay *r, size_t i)
+{
+	return json_array_get(json_object_get(r->file, "steps"), i);
+}
+
+static const char *step_name_of(const json_t *step)
+{
+	return json_string_value(json_object_get(step, "step"));
+}
+
+static void begin(struct replay *r, const char *name)
+{
+	for (size_t i = 0; step_at(r, i) != NULL; i++) {
+		if (strcmp(step_name_of(step_at(r, i)), name) != 0)
+			continue;
+		r->apdus = json_object_get(step_at(r, i), "apdus");
+		r->at = 0;
+		return;
+	}
+	fail_msg("no step %s", name);
+}
+
+static const char *member(const struct replay *r, size_t i, const char *key)
+{
+	return json_string_value(json_object_get(json_array_get(r->apdus, i), key));
+}
+
+static int replay_power_on(void *context, int64_t deadline, struct err *e)
+{
+	(void)context;
+	(void)deadline;
+	(void)e;
+	return 0;
+}
+
+/* The commands are those of the transcript; how much GET RESPONSE asks for is the host's own affair. */
+static int replay_transmit(void *context, const struct buf *apdu, struct buf *ret, int64_t deadline,
+    struct err *e)
+{
+	struct replay *r = context;
+	AUTO_STRUCT(buf) want = { 0 };
+
+	(void)deadline;
+	(void)e;
+	assert_true(r->at < json_array_size(r->apdus));
+	testing_hex(member(r, r->at, "c"), &want);
+	if (want.data[1] == PIV_INS_GET_RESPONSE)
+		want.data[want.len - 1] = apdu->data[apdu->len - 1];
+	assert_int_equal(apdu->len, want.len);
+	assert_memory_equal(apdu->data, want.data, want.len);
+	testing_hex(member(r, r->at++, "r"), ret);
+	return 0;
+}
+
+static const struct piv_reader replay_reader = {
+	.power_on = replay_power_on,
+	.transmit = replay_transmit,
+};
+
+static struct piv_card replay_card(struct replay *r)
+{
+	return (struct piv_card){ .reader = &replay_reader, .context = r, .deadline = INT64_MAX };
+}
+
+static void replay_ends(const struct replay *r)
+{
+	assert_int_equal(r->at, json_array_size(r->apdus));
+}
+
+/* The command that begins at APDU i, its parts joined; *i is then behind its answer's last part. */
+static void next_command(const struct replay *r, size_t *i, struct buf *data, struct buf *answer,
+    struct piv_command *ret)
+{
+	AUTO_STRUCT(buf) c = { 0 };
+	AUTO_STRUCT(buf) part = { 0 };
+
+	buf_clear(data);
+	buf_clear(answer);
+	for (;;) {
+		testing_hex(member(r, *i, "c"), &c);
+		if (c.len > 5)
+			fake_add(data, c.data + 5, c.data[4]);
+		if (c.data[0] != 0x10)
+			break;
+		++*i;
+	}
+	*ret = (struct piv_command){ c.data[1], c.data[2], c.data[3], data->data, data->len,
+		c.len == 5 || (c.len > 5 && c.len == 6u + c.data[4]) };
+	for (;;) {
+		testing_hex(member(r, *i, "r"), &part);
+		++*i;
+		fake_add(answer, part.data, part.len - 2);
+		if (part.data[part.len - 2] != 0x61)
+			break;
+	}
+	fake_add(answer, part.data + part.len - 2, 2);
+}
+
+/* Every APDU of both transcripts: parts there, parts back. */
+static void every_exchange_is_replayed(void **state)
+{
+	static const char *const files[] = { "piv/transcript.json", "piv/tool-transcript.json" };
+	size_t exchanges = 0;
+
+	(void)state;
+	for (size_t f = 0; f < COUNT(files); f++) {
+		struct replay r;
+		struct piv_card c = replay_card(&r);
+
+		replay_open(&r, files[f]);
+		for (size_t s = 0; step_at(&r, s) != NULL; s++) {
+			r.apdus = json_object_get(step_at(&r, s), "apdus");
+			r.at = 0;
+			for (size_t i = 0; i < json_array_size(r.apdus);) {
+				AUTO_STRUCT(buf) data = { 0 }, want = { 0 }, got = { 0 };
+				struct piv_command command;
+				struct err e = { 0 };
+				uint16_t status;
+
+				next_command(&r, &i, &data, &want, &command);
+				assert_ok(piv_command(&c, &command, &got, &status, &e), &e);
+				fake_status(&got, status);
+				assert_true(buf_equal(&got, &want));
+				assert_int_equal(r.at, i);
+			}
+			exchanges += r.at;
+		}
+		json_decref(r.file);
+	}
+	assert_int_equal(exchanges, 71 + 12);
+}
+
+/* The same list, flat. */
+static void the_flat_list_is_the_same(void **state)
+{
+	const char *path = testing_vector("piv/apdus.json");
+	struct replay r;
+	json_t *flat;
+	size_t at = 0;
+
+	(void)state;
+	if (path == NULL)
+		testing_skip("the PIV vectors");
+	flat = testing_json(path);
+	replay_open(&r, "piv/transcript.json");
+	for (size_t s = 0; step_at(&r, s) != NULL; s++) {
+		const json_t *apdus = json_object_get(step_at(&r, s), "apdus");
+
+		for (size_t i = 0; i < json_array_size(apdus); i++, at++)
+			assert_true(json_equal(json_array_get(apdus, i), json_array_get(flat, at)));
+	}
+	assert_int_equal(at, json_array_size(flat));
+	json_decref(flat);
+	json_decref(r.file);
+}
+
+/* --- what follows from it --- */
+
+static json_t *conclusions;
+
+static const json_t *conclusion(const char *group, const char *name)
+{
+	const json_t *value = json_object_get(json_object_get(conclusions, group), name);
+
+	assert_non_null(value);
+	return value;
+}
+
+static void file_of(const char *group, const char *name, struct buf *ret)
+{
+	char path[100];
+
+	(void)snprintf(path, sizeof(path), "piv/%s", json_string_value(conclusion(group, name)));
+	testing_read(testing_vector(path), ret);
+}
+
+static int open_conclusions(void **state)
+{
+	const char *path = testing_vector("piv/conclusions.json");
+
+	(void)state;
+	if (path != NULL)
+		conclusions = testing_json(path);
+	return 0;
+}
+
+static int close_conclusions(void **state)
+{
+	(void)state;
+	json_decref(conclusions);
+	return 0;
+}
+
+static const struct {
+	const char *group, *generate, *sign, *put, *get, *algorithm;
+} slots[] = {
+	{ "p256", "generate-p256", "sign-p256", "put-certificate-p256", "get-certificate-p256",
+	    "EC:P-256" },
+	{ "p384", "generate-p384", "sign-p384-first", "put-certificate-p384",
+	    "get-certificate-p384", "EC:P-384" },
+	{ "rsa2048", "generate-rsa2048", "sign-rsa2048", "put-certificate-rsa2048",
+	    "get-certificate-rsa2048", "RSA:2048" },
+};
+
+/* The options of a profile for that slot. */
+static struct profile *options_of(size_t i, struct piv_options *ret)
+{
+	struct profile *p;
+	char section[200];
+	struct err e = { 0 };
+
+	(void)snprintf(section, sizeof(section),
+	    "{ identity: serial, factory_secrets: true, slot: \"%s\" }",
+	    json_string_value(conclusion(slots[i].group, "slot")));
+	p = piv_profile(section, slots[i].algorithm);
+	assert_ok(piv_options_read(p, ret, &e), &e);
+	return p;
+}
+
+static void keys_signatures_and_certificates_follow(void **state)
+{
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	for (size_t i = 0; i < COUNT(slots); i++) {
+		AUTO_STRUCT(buf) want = { 0 }, got = { 0 }, message = { 0 }, signature = { 0 };
+		AUTO_STRUCT(buf) certificate = { 0 }, content = { 0 }, spki = { 0 };
+		AUTO_STRUCT(piv_credential) pin = { 0 };
+		AUTO(X509) *cert = NULL;
+		AUTO(EVP_PKEY) *key = NULL;
+		struct piv_options o;
+		AUTO_PTR(profile) *p = options_of(i, &o);
+		EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+		const uint8_t *at;
+		char hex[65];
+		struct err e = { 0 };
+
+		assert_int_equal(strtoul(json_string_value(conclusion(slots[i].group, "object")),
+				     NULL, 16),
+		    o.object);
+		/* the public key */
+		begin(&r, slots[i].generate);
+		assert_ok(piv_generate(&c, &o, &spki, &e), &e);
+		replay_ends(&r);
+		file_of(slots[i].group, "public_key", &want);
+		assert_true(buf_equal(&spki, &want));
+		sha256_hex(spki.data, spki.len, hex);
+		assert_string_equal(hex,
+		    json_string_value(conclusion(slots[i].group, "public_key_sha256")));
+		/* the signature, behind the PIN where that is in the step */
+		begin(&r, slots[i].sign);
+		piv_credential_factory(&pin);
+		if (member(&r, 0, "c")[3] == '0') {
+			const struct piv_command verify = { PIV_INS_VERIFY, 0, 0x80, pin.pin, 8,
+				false };
+
+			assert_ok(piv_call(&c, "verify", &verify, &got, &e), &e);
+		}
+		file_of(slots[i].group, "message", &message);
+		assert_ok(piv_sign(&c, &o, &message, &signature, &e), &e);
+		replay_ends(&r);
+		file_of(slots[i].group, "signature", &want);
+		assert_true(buf_equal(&signature, &want));
+		at = spki.data;
+		key = d2i_PUBKEY(NULL, &at, (long)spki.len);
+		assert_int_equal(EVP_DigestVerifyInit_ex(ctx, NULL, o.algorithm->digest, NULL, NULL,
+				     key, NULL),
+		    1);
+		assert_int_equal(EVP_DigestVerify(ctx, signature.data, signature.len, message.data,
+				     message.len) == 1,
+		    json_is_true(conclusion(slots[i].group, "signature_verifies")));
+		EVP_MD_CTX_free(ctx);
+		/* the certificate, there and back */
+		file_of(slots[i].group, "certificate", &certificate);
+		begin(&r, slots[i].put);
+		assert_ok(piv_wrap(&certificate, &content, &e), &e);
+		assert_ok(piv_put(&c, o.object, &content, &e), &e);
+		replay_ends(&r);
+		begin(&r, slots[i].get);
+		assert_ok(piv_get_certificates(&c, o.object, &got, &e), &e);
+		replay_ends(&r);
+		assert_int_equal(buf_equal(&got, &certificate),
+		    json_is_true(conclusion(slots[i].group, "read_back_equals_written")));
+		assert_ok(x509_parse(got.data, got.len, &cert, ERR_DEVICE, &e), &e);
+		assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(cert), key) == 1,
+		    json_is_true(conclusion(slots[i].group, "certificate_key_matches")));
+	}
+	json_decref(r.file);
+}
+
+static void refusals_of_the_card_are_refusals(void **state)
+{
+	static const char *const digest_of = "sign-without-pin-9a";
+	AUTO_STRUCT(buf) out = { 0 }, content = { 0 }, message = { 0 };
+	struct piv_options o;
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+	struct err e = { 0 };
+	uint8_t raw[] = { 0xaa, 0xbb };
+	const struct buf two = { .data = raw, .len = sizeof(raw) };
+	bool found = true;
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	AUTO_PTR(profile) *p = options_of(0, &o);
+
+	assert_non_null(p);
+	file_of("p256", "message", &message);
+	begin(&r, "get-absent-certificate-9a");
+	assert_ok(piv_get(&c, o.object, &content, &found, &e), &e);
+	assert_false(found);
+	begin(&r, "put-without-authentication");
+	assert_err(piv_put(&c, o.object, &two, &e), &e, "piv.not-allowed");
+	begin(&r, "generate-without-authentication");
+	assert_err(piv_generate(&c, &o, &out, &e), &e, "piv.not-allowed");
+	begin(&r, digest_of);
+	assert_err(piv_sign(&c, &o, &message, &out, &e), &e, "piv.not-allowed");
+	begin(&r, "sign-when-pin-blocked");
+	assert_err(piv_sign(&c, &o, &message, &out, &e), &e, "piv.not-allowed");
+	json_decref(r.file);
+}
+
+static void the_pin_s_counter_is_read(void **state)
+{
+	static const struct {
+		const char *step;
+		int tries;
+	} cases[] = { { "pin-tries-left", 5 }, { "pin-tries-left-after-wrong", 4 },
+		{ "pin-tries-left-verified", -1 } };
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+	AUTO_STRUCT(buf) out = { 0 };
+	struct err e = { 0 };
+	uint16_t status = 0;
+	int tries = 0;
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		begin(&r, cases[i].step);
+		assert_ok(piv_pin_tries(&c, &tries, &e), &e);
+		assert_int_equal(tries, cases[i].tries);
+	}
+	assert_int_equal(json_integer_value(conclusion("pin", "tries_at_start")), 5);
+	/* the blocked PIN, as the card says it to one that is right */
+	begin(&r, "pin-right-when-blocked");
+	const struct piv_command verify = { PIV_INS_VERIFY, 0, 0x80,
+		(const uint8_t *)"123456\xff\xff", 8, false };
+
+	assert_ok(piv_command(&c, &verify, &out, &status, &e), &e);
+	assert_int_equal(status, PIV_SW_BLOCKED);
+	json_decref(r.file);
+}
+
+static void the_management_key_is_proved_both_ways(void **state)
+{
+	uint8_t challenge[PIV_BLOCK_MAX] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	AUTO_STRUCT(piv_credential) key = { 0 };
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+	struct err e = { 0 };
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	begin(&r, "management-auth");
+	piv_credential_factory(&key);
+	assert_ok(piv_manage(&c, PIV_3DES, &key, challenge, &e), &e);
+	replay_ends(&r);
+	assert_true(json_is_true(conclusion("management_auth", "verified")));
+	begin(&r, "management-auth-wrong-key");
+	for (size_t i = 0; i < 24; i++)
+		key.key[i] = (uint8_t)(0x11 + i % 8);
+	assert_err(piv_manage(&c, PIV_3DES, &key, challenge, &e), &e, "piv.management-key");
+	replay_ends(&r);
+	json_decref(r.file);
+}
+
+/* The APDUs of two steps one behind the other, without the SELECT that each begins with. */
+static json_t *join(struct replay *r, const char *first, const char *second)
+{
+	json_t *joined = json_array();
+
+	begin(r, first);
+	for (size_t i = 1; i < json_array_size(r->apdus); i++)
+		json_array_append(joined, json_array_get(r->apdus, i));
+	begin(r, second);
+	for (size_t i = 1; i < json_array_size(r->apdus); i++)
+		json_array_append(joined, json_array_get(r->apdus, i));
+	r->apdus = joined;
+	r->at = 0;
+	return joined;
+}
+
+static void a_whole_attestation_comes_with_its_certificate(void **state)
+{
+	AUTO_STRUCT(buf) ders = { 0 }, want = { 0 }, f9 = { 0 };
+	struct piv_options rsa;
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+	struct err e = { 0 };
+	json_t *joined;
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	AUTO_PTR(profile) *p = options_of(2, &rsa);
+
+	assert_non_null(p);
+	joined = join(&r, "attest-rsa2048", "read-attestation-certificate-f9");
+	assert_ok(piv_attest(&c, &rsa, &ders, &e), &e);
+	replay_ends(&r);
+	testing_read(testing_vector("piv/attestation-rsa2048.der"), &want);
+	file_of("f9", "certificate", &f9);
+	fake_add(&want, f9.data, f9.len);
+	assert_true(buf_equal(&ders, &want));
+	json_decref(joined);
+	json_decref(r.file);
+}
+
+static void attestations_are_told_apart(void **state)
+{
+	AUTO_STRUCT(buf) ders = { 0 }, want = { 0 };
+	struct piv_options p256, p384;
+	struct replay r;
+	struct piv_card c = replay_card(&r);
+	struct err e = { 0 };
+	char label[PIV_LABEL_MAX + 1];
+
+	(void)state;
+	replay_open(&r, "piv/transcript.json");
+	AUTO_PTR(profile) *a = options_of(0, &p256);
+	AUTO_PTR(profile) *b = options_of(1, &p384);
+
+	assert_true(a != NULL && b != NULL);
+	begin(&r, "attest-p256-short");
+	assert_err(piv_attest(&c, &p256, &ders, &e), &e, "origin.der");
+	begin(&r, "attest-p256");
+	assert_ok(piv_select(&c, label, &e), &e);
+	assert_string_equal(label, "PivApplet v0.9.0/REeAxaD");
+	assert_err(piv_attest(&c, &p256, &ders, &e), &e, "origin.der");
+	begin(&r, "attest-p384");
+	assert_ok(piv_select(&c, label, &e), &e);
+	assert_err(piv_attest(&c, &p384, &ders, &e), &e, "piv.status");
+	assert_int_equal(ders.len, 0);
+	begin(&r, "read-attestation-certificate-f9");
+	assert_ok(piv_select(&c, label, &e), &e);
+	assert_ok(piv_get_certificates(&c, YUBICO_OBJECT_ATTESTATION, &ders, &e), &e);
+	file_of("f9", "certificate", &want);
+	assert_true(buf_equal(&ders, &want));
+	begin(&r, "metadata-9a");
+	assert_ok(piv_read_key(&c, &p256, &ders, &e), &e);
+	file_of("p256", "public_key", &want);
+	assert_true(buf_equal(&ders, &want));
+	json_decref(r.file);
+}
+
+/* The evidence and its certificate as the driver brings them. */
+static void evidence_of(const char *group, const char *attestation, const char *f9, struct buf *ret)
+{
+	AUTO_STRUCT(buf) second = { 0 };
+	AUTO_STRUCT(buf) first = { 0 };
+
+	if (strcmp(group, "rsa2048") == 0)
+		testing_read(testing_vector("piv/attestation-rsa2048.der"), &first);
+	else
+		file_of(group, attestation, &first);
+	buf_clear(ret);
+	fake_add(ret, first.data, first.len);
+	testing_read(testing_vector(f9), &second);
+	fake_add(ret, second.data, second.len);
+}
+
+static void attested_keys_are_the_cards_keys(void **state)
+{
+	static const struct {
+		const char *group, *public, *f9, *algorithm;
+	} cases[] = {
+		{ "rsa2048", "piv/public-rsa2048.der", "piv/f9-certificate.der", "RSA:2048" },
+		{ "tool_run_p256", "piv/tool-public-p256.der", "piv/tool-f9-certificate.der",
+		    "EC:P-256" },
+	};
+
+	(void)state;
+	if (conclusions == NULL)
+		testing_skip("the PIV vectors");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		AUTO_PTR(profile) *p = piv_profile("{ identity: serial, factory_secrets: true, "
+						   "pin_policy: once, touch_policy: never }",
+		    cases[i].algorithm);
+		AUTO_STRUCT(origin_claims) claims = { 0 };
+		AUTO_STRUCT(buf) ders = { 0 }, public = { 0 };
+		AUTO(X509_STACK) *list = NULL;
+		struct err e = { 0 };
+
+		evidence_of(cases[i].group, "attestation", cases[i].f9, &ders);
+		testing_read(testing_vector(cases[i].public), &public);
+		assert_ok(family_find("piv")->check_origin(p, &ders, &claims, &e), &e);
+		assert_string_equal(claims.scheme, PIV_ORIGIN_SCHEME);
+		assert_string_equal(claims.serial, ""); /* this card has no such extension */
+		assert_true(buf_equal(&claims.spki, &public));
+		assert_true(buf_equal(&claims.chain, &ders)); /* byte for byte, strict DER or not */
+		assert_ok(x509_parse_list(claims.chain.data, claims.chain.len, &list, ERR_DEVICE,
+			      &e),
+		    &e);
+		assert_int_equal(X509_verify(sk_X509_value(list, 0),
+				     X509_get0_pubkey(sk_X509_value(list, 1))),
+		    1);
+	}
+}
+
+static void evidence_that_is_cut_is_refused(void **state)
+{
+	AUTO_PTR(profile) *p =
+	    piv_profile("{ identity: serial, factory_secrets: true }", "EC:P-256");
+	AUTO_STRUCT(origin_claims) claims = { 0 };
+	AUTO_STRUCT(buf) ders = { 0 };
+	AUTO_STRUCT(buf) f9 = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	if (conclusions == NULL)
+		testing_skip("the PIV vectors");
+	testing_read(testing_vector("piv/attestation-p256.short.bin"), &ders);
+	assert_int_equal(ders.len,
+	    json_integer_value(
+		json_object_get(conclusion("p256", "attestation"), "received_length")));
+	assert_err(family_find("piv")->check_origin(p, &ders, &claims, &e), &e, "origin.der");
+	/* it does not become whole by what follows */
+	testing_read(testing_vector("piv/f9-certificate.der"), &f9);
+	fake_add(&ders, f9.data, f9.len);
+	assert_err(family_find("piv")->check_origin(p, &ders, &claims, &e), &e, "origin.der");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_exchange_is_replayed),
+		cmocka_unit_test(the_flat_list_is_the_same),
+		cmocka_unit_test(keys_signatures_and_certificates_follow),
+		cmocka_unit_test(refusals_of_the_card_are_refusals),
+		cmocka_unit_test(the_pin_s_counter_is_read),
+		cmocka_unit_test(the_management_key_is_proved_both_ways),
+		cmocka_unit_test(attestations_are_told_apart),
+		cmocka_unit_test(a_whole_attestation_comes_with_its_certificate),
+		cmocka_unit_test(attested_keys_are_the_cards_keys),
+		cmocka_unit_test(evidence_that_is_cut_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, open_conclusions, close_conclusions);
+}

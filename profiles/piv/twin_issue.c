@@ -175,39 +175,43 @@ static int read_root(const char *path, struct issuer *ret, struct err *e)
 	return 0;
 }
 
-/* Of several cards that make a root at once, one wins: link(2) does not replace. */
-static int offer_root(const char *path, struct err *e)
+/* Of several cards that start at once one wins: link(2) does not replace. */
+static int offer(const char *path, const struct buf *content, mode_t mode, struct err *e)
 {
-	AUTO_STRUCT(issuer) root = { 0 };
-	AUTO_STRUCT(buf) pem = { 0 }, own = { 0 };
+	AUTO_STRUCT(buf) own = { 0 };
 	const char *text;
-	int rc;
+	int rc = 0;
 
 	if (buf_printf(&own, e, "%s.%ld", path, (long)getpid()) != 0 ||
 	    (text = buf_str(&own, e)) == NULL ||
-	    make_root("kiln twin PIV Attestation Root", &root, e) != 0 ||
-	    write_root(&root, &pem, e) != 0 || file_write(text, pem.data, pem.len, 0600, e) != 0)
+	    file_write(text, content->data, content->len, mode, e) != 0)
 		return -1;
-	rc = link(text, path) != 0 && errno != EEXIST
-		 ? err_errno(e, ERR_DEVICE, "twin.issue", "making %s", path)
-		 : 0;
+	if (link(text, path) != 0 && errno != EEXIST)
+		rc = err_errno(e, ERR_DEVICE, "twin.issue", "making %s", path);
 	(void)unlink(text); /* it has another name now, or is not wanted */
 	return rc;
 }
 
-/* All cards of the fleet write the same bytes. */
+static int offer_root(const char *path, struct err *e)
+{
+	AUTO_STRUCT(issuer) root = { 0 };
+	AUTO_STRUCT(buf) pem = { 0 };
+
+	if (make_root("kiln twin PIV Attestation Root", &root, e) != 0 ||
+	    write_root(&root, &pem, e) != 0)
+		return -1;
+	return offer(path, &pem, 0600, e);
+}
+
 static int publish(const char *folder, const X509 *root, struct err *e)
 {
 	AUTO_STRUCT(buf) pem = { 0 }, path = { 0 };
 	const char *text;
 
-	if (path_of(folder, TWIN_ROOT_FILE, &path, &text, e) != 0)
+	if (path_of(folder, TWIN_ROOT_FILE, &path, &text, e) != 0 ||
+	    x509_add_pem(root, &pem, e) != 0)
 		return -1;
-	if (access(text, F_OK) == 0)
-		return 0;
-	if (x509_add_pem(root, &pem, e) != 0)
-		return -1;
-	return file_write(text, pem.data, pem.len, 0644, e);
+	return access(text, F_OK) == 0 ? 0 : offer(text, &pem, 0644, e);
 }
 
 static int find_root(const char *folder, struct issuer *ret, struct err *e)

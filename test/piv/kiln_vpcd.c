@@ -48,7 +48,7 @@ struct skin {
 	int fd;
 	struct buf in, out;
 	uint32_t reader; /* vscard: as the host numbers it */
-	bool adding;     /* vscard: ReaderAdd is not answered yet */
+	unsigned adding; /* vscard: so many ReaderAdd are not answered yet */
 	bool absent;     /* vscard: somebody took the card */
 };
 
@@ -205,16 +205,15 @@ static int vsc_result(struct skin *s, uint32_t reader, const uint8_t *data, size
 {
 	if (len < 4 || get_be32(data) != 0)
 		return err_set(e, ERR_LINK, "vscard.refused", "the host refused the card");
-	if (!s->adding) {
+	if (s->adding == 0) {
 		say(s->absent ? "removed" : "ready");
 		return 0;
 	}
-	s->adding = false;
 	s->reader = reader;
-	return s->absent ? 0 : vsc_insert(s, e);
+	return --s->adding > 0 || s->absent ? 0 : vsc_insert(s, e);
 }
 
-/* A host says Init when it starts, and again for each card device that it makes. */
+/* A host answers Init with its own, and says one more for each card device that it makes. */
 static int vsc_take(struct skin *s, size_t *ret_used, struct err *e)
 {
 	const uint8_t *data = s->in.data + VSC_HEADER;
@@ -231,7 +230,7 @@ static int vsc_take(struct skin *s, size_t *ret_used, struct err *e)
 	*ret_used = VSC_HEADER + len;
 	switch (get_be32(s->in.data)) {
 	case VSC_INIT:
-		s->adding = true;
+		s->adding++;
 		return vsc_send(s, VSC_READER_ADD, vsc_no_reader, "kiln", 5, e);
 	case VSC_ERROR:
 		return vsc_result(s, get_be32(s->in.data + 4), data, len, e);

@@ -24,7 +24,10 @@ struct twin_usb {
 	size_t descriptor_len;
 	const uint8_t *
 	    notice; /* sent once on an interrupt endpoint after it is configured; NULL: no such endpoint */
-	size_t notice_len;
+	size_t notice_len; /* at most 8 */
+	size_t
+	    transfer_max; /* a transfer this long is over without a short packet, either way; 0: none is */
+	bool tells_step; /* serve() keeps twin_config's step */
 };
 
 struct twin_config {
@@ -39,6 +42,8 @@ struct twin_config {
 	int64_t baud;      /* paces what the device sends and receives; 0: unpaced */
 	uint64_t seed;     /* of every random choice but keys and nonces */
 	bool usb;          /* fd is the socket of a struct twin_usb */
+	int *
+	    step; /* NULL, or where serve() notes which step (enum step_id) it answers before it does */
 };
 
 /*

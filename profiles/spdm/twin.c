@@ -8,6 +8,7 @@
 #include "twin_line.h"
 #include "twin_mctp.h"
 #include "twin_serial.h"
+#include "twin_usb.h"
 
 /* A device on its line. */
 struct station_side {
@@ -15,14 +16,16 @@ struct station_side {
 	struct twin_line line;
 	struct twin_serial serial;
 	struct twin_mctp mctp;
-	struct buf message; /* the request that is being answered, MCTP type first */
-	size_t corrupt;     /* the frame that is to be damaged counts down to 1; 0: none */
+	struct buf transfer; /* on USB: the packets that leave together */
+	struct buf message;  /* the request that is being answered, MCTP type first */
+	size_t corrupt;      /* the frame that is to be damaged counts down to 1; 0: none */
 };
 
 static void side_free(struct station_side *s)
 {
 	twin_device_free(&s->device);
 	twin_mctp_free(&s->mctp);
+	buf_free(&s->transfer);
 	buf_free(&s->message);
 }
 OWNED_STRUCT(station_side, side_free)
@@ -32,15 +35,44 @@ static bool strikes(const struct station_side *s, enum twin_fault fault, enum st
 	return twin_device_strikes(&s->device, fault, step);
 }
 
+/* Damage under which no receiver finds the packet again. */
+static bool is_to_be_damaged(struct station_side *s)
+{
+	return s->corrupt > 0 && --s->corrupt == 0;
+}
+
+static int send_transfer(struct station_side *s, struct err *e)
+{
+	int rc = 0;
+
+	if (s->transfer.len > 0)
+		rc = twin_line_write(&s->line, s->transfer.data, s->transfer.len, e);
+	buf_clear(&s->transfer);
+	return rc;
+}
+
+static int send_on_usb(struct station_side *s, const uint8_t *packet, size_t len, struct err *e)
+{
+	if (!twin_usb_has_room(&s->transfer, len) && send_transfer(s, e) != 0)
+		return -1;
+	if (twin_usb_add(packet, len, &s->transfer, e) != 0)
+		return -1;
+	if (is_to_be_damaged(s))
+		s->transfer.data[0] ^= 0x40; /* the DMTF's id, of all that leaves together */
+	return 0;
+}
+
 static int send_packet(void *context, const uint8_t *packet, size_t len, struct err *e)
 {
 	struct station_side *s = context;
 	AUTO_STRUCT(buf) frame = { 0 };
 
+	if (s->line.whole)
+		return send_on_usb(s, packet, len, e);
 	if (twin_serial_frame(packet, len, &frame, e) != 0)
 		return -1;
 	/* behind flag, revision and count comes the header version: never an escape */
-	if (s->corrupt > 0 && --s->corrupt == 0)
+	if (is_to_be_damaged(s))
 		frame.data[3] ^= 0x40;
 	return twin_line_write(&s->line, frame.data, frame.len, e);
 }
@@ -52,7 +84,9 @@ static int send_message(struct station_side *s, const struct twin_origin *to, ui
 
 	if (buf_add_u8(&message, type, e) != 0 || buf_add(&message, body->data, body->len, e) != 0)
 		return -1;
-	return twin_mctp_split(&s->mctp, to, &message, send_packet, s, e);
+	if (twin_mctp_split(&s->mctp, to, &message, send_packet, s, e) != 0)
+		return -1;
+	return send_transfer(s, e);
 }
 
 /* Noise that strikes this answer, once. */
@@ -107,6 +141,8 @@ static int answer_spdm(struct station_side *s, const struct twin_origin *from, e
 	if (buf_set(&request, s->message.data + 1, s->message.len - 1, e) != 0)
 		return -1;
 	step = twin_device_step(&s->device, &request);
+	if (s->device.config->step != NULL)
+		__atomic_store_n(s->device.config->step, (int)step, __ATOMIC_RELEASE);
 	if (intercept(s, step, ret, e) != 0)
 		return -1;
 	if (*ret != FATE_ANSWER)
@@ -135,19 +171,19 @@ static int answer_control(struct station_side *s, const struct twin_origin *from
 		return -1;
 	if (answer.len == 0)
 		return 0;
-	return twin_mctp_split(&s->mctp, from, &answer, send_packet, s, e);
+	if (twin_mctp_split(&s->mctp, from, &answer, send_packet, s, e) != 0)
+		return -1;
+	return send_transfer(s, e);
 }
 
-/* One byte off the line, and whatever it completes. */
-static int take(struct station_side *s, uint8_t byte, enum fate *ret, struct err *e)
+/* One packet, and whatever it completes. */
+static int take(struct station_side *s, const uint8_t *packet, size_t len, enum fate *ret,
+    struct err *e)
 {
 	struct twin_origin from;
 	bool whole;
 
-	if (!twin_serial_take(&s->serial, byte))
-		return 0;
-	if (twin_mctp_take(&s->mctp, s->serial.packet, s->serial.want, &from, &s->message, &whole,
-		e) != 0)
+	if (twin_mctp_take(&s->mctp, packet, len, &from, &s->message, &whole, e) != 0)
 		return -1;
 	if (!whole)
 		return 0;
@@ -167,18 +203,42 @@ static int say_hello(struct station_side *s, struct err *e)
 	return twin_line_write(&s->line, noise, sizeof(noise) - 1, e);
 }
 
+static int take_bytes(struct station_side *s, const uint8_t *bytes, size_t len, enum fate *fate,
+    struct err *e)
+{
+	for (size_t i = 0; i < len && *fate != FATE_RESET; i++)
+		if (twin_serial_take(&s->serial, bytes[i]) &&
+		    take(s, s->serial.packet, s->serial.want, fate, e) != 0)
+			return -1;
+	return 0;
+}
+
+static int take_transfer(struct station_side *s, const uint8_t *bytes, size_t len, enum fate *fate,
+    struct err *e)
+{
+	const uint8_t *packet;
+	size_t at = 0, packet_len;
+
+	while (*fate != FATE_RESET && twin_usb_next(bytes, len, &at, &packet, &packet_len))
+		if (take(s, packet, packet_len, fate, e) != 0)
+			return -1;
+	return 0;
+}
+
 static int run(struct station_side *s, struct err *e)
 {
 	for (;;) {
 		enum fate fate = FATE_ANSWER;
-		uint8_t bytes[256];
+		uint8_t bytes[4096]; /* more than a transfer has */
 		size_t got;
+		int rc;
 
 		if (twin_line_read(&s->line, bytes, sizeof(bytes), &got, e) != 0)
 			return -1;
-		for (size_t i = 0; i < got && fate != FATE_RESET; i++)
-			if (take(s, bytes[i], &fate, e) != 0)
-				return -1;
+		rc = s->line.whole ? take_transfer(s, bytes, got, &fate, e)
+				   : take_bytes(s, bytes, got, &fate, e);
+		if (rc != 0)
+			return -1;
 		if (fate == FATE_RESET)
 			return 0;
 	}
@@ -186,7 +246,8 @@ static int run(struct station_side *s, struct err *e)
 
 static int serve_device(const struct twin_config *config, int fd, struct err *e)
 {
-	AUTO_STRUCT(station_side) s = { .line = { .fd = fd, .baud = config->baud } };
+	AUTO_STRUCT(station_side)
+	s = { .line = { .fd = fd, .baud = config->usb ? 0 : config->baud, .whole = config->usb } };
 	uint8_t uuid[VENDOR_UUID_LEN];
 	int flags = fcntl(fd, F_GETFL);
 
@@ -201,11 +262,22 @@ static int serve_device(const struct twin_config *config, int fd, struct err *e)
 	return run(&s, e);
 }
 
+static const struct twin_usb usb = {
+	.vendor = 0x1209, /* of pid.codes, where 0001 is for tests */
+	.product = 0x0001,
+	.class = TWIN_USB_CLASS,
+	.subclass = TWIN_USB_SUBCLASS,
+	.protocol = TWIN_USB_PROTOCOL,
+	.transfer_max = TWIN_USB_TRANSFER_MAX,
+	.tells_step = true,
+};
+
 const struct twin_family spdm_twin = {
 	.name = "spdm",
 	.faults = twin_plan_faults,
 	.variants = twin_variants,
 	.serial = true,
+	.usb = &usb,
 	.check = twin_device_check,
 	.serve = serve_device,
 };

@@ -81,7 +81,7 @@ int twin_line_write(const struct twin_line *l, const void *data, size_t len, str
 
 	FAILPOINT("device.answer");
 	while (len > 0) {
-		size_t n = len < SLICE ? len : SLICE;
+		size_t n = len < SLICE || l->whole ? len : SLICE;
 		size_t done;
 
 		pace(l, n);

@@ -1,7 +1,8 @@
-/* The device's end of a serial line: bytes at a baud rate, with errors on purpose. */
+/* The device's end of a serial line: bytes at a baud rate. Or of USB: a message for each transfer. */
 #ifndef KILN_TWIN_LINE_H
 #define KILN_TWIN_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,8 +10,9 @@
 #include "own.h"
 
 struct twin_line {
-	int fd;       /* master of a pty; not owned */
+	int fd;       /* master of a pty, or a SOCK_SEQPACKET; not owned */
 	int64_t baud; /* 10 bits per byte; 0: as fast as it goes */
+	bool whole;   /* what is written together is one transfer */
 };
 
 /* Blocks until there is something; 1..len bytes. Errors: LINK "twin.line" (the pty is gone). */

@@ -6,60 +6,32 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "port.h"
+enum { READY_FD = 3, KEEP_FD = 4 };
 
-enum { RESET_MS = 100, READY_FD = 3 };
-
-static void wait_ms(long ms)
-{
-	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	(void)nanosleep(&t, NULL); /* a shorter wait is as good */
-}
-
-/* Serves on one port after the other until it is killed. ready is closed when the first is there. */
-static int serve_ports(const struct twin_family *family, const struct twin_config *config,
-    const char *link, int ready, struct err *e)
-{
-	for (;;) {
-		struct port port;
-		int rc;
-
-		if (port_open(&port, link, e) != 0)
-			return -1;
-		if (ready >= 0 && write(ready, "", 1) != 1)
-			return err_errno(e, ERR_CONFIG, "twin.start", "reporting");
-		if (ready >= 0)
-			(void)close(ready); /* it was a pipe */
-		ready = -1;
-		rc = family->serve(config, port.master, e);
-		if (rc == 0)
-			port_drain(&port);
-		port_close(&port);
-		if (rc != 0)
-			return -1;
-		wait_ms(RESET_MS);
-	}
-}
-
-/* Nothing of the parent's but its standard error stays open: not its channel above all. */
-static int shed_descriptors(int *ready)
+/*
+ * Nothing of the parent's but its standard error and what the skin keeps stays open: not its channel
+ * above all. The two may lie in each other's way.
+ */
+static int shed_descriptors(int *ready, int *keep)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int kept = fcntl(*keep >= 0 ? *keep : nothing, F_DUPFD_CLOEXEC, KEEP_FD + 1);
+	int pipe = fcntl(*ready, F_DUPFD_CLOEXEC, KEEP_FD + 1);
 
-	if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
-	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || dup2(*ready, READY_FD) < 0)
+	if (nothing < 0 || kept < 0 || pipe < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
+	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || dup2(pipe, READY_FD) < 0 ||
+	    dup2(kept, KEEP_FD) < 0)
 		return -1;
 	*ready = READY_FD;
-	return close_range(READY_FD + 1, ~0U, 0);
+	*keep = *keep >= 0 ? KEEP_FD : -1;
+	return close_range(KEEP_FD + 1, ~0U, 0);
 }
 
 /* In the new process. */
-_Noreturn static void run(const struct twin_family *family, const struct twin_config *config,
-    const char *link, int ready, pid_t parent)
+_Noreturn static void run(const struct skin_ops *ops, struct skin *skin,
+    const struct skin_plug *plug, int keep, int ready, pid_t parent)
 {
 	struct err e = { 0 };
 	sigset_t none;
@@ -67,10 +39,11 @@ _Noreturn static void run(const struct twin_family *family, const struct twin_co
 	(void)sigemptyset(&none); /* valid sets and signals */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || setpgid(0, 0) != 0 ||
-	    shed_descriptors(&ready) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+	    shed_descriptors(&ready, &keep) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
 		_exit(1);
-	if (serve_ports(family, config, link, ready, &e) != 0)
-		(void)fprintf(stderr, "kiln-twin: device %s: %s\n", config->serial, e.message);
+	if (ops->serve(skin, plug, keep, ready, &e) != 0)
+		(void)fprintf(stderr, "kiln-twin: device %s: %s\n", plug->config->serial,
+		    e.message);
 	_exit(1);
 }
 
@@ -90,8 +63,8 @@ static int await(int ready, pid_t pid, const char *serial, struct err *e)
 	return err_set(e, ERR_CONFIG, "twin.start", "device %s does not start", serial);
 }
 
-int attachment_start(const struct twin_family *family, const struct twin_config *config,
-    const char *link, pid_t *ret, struct err *e)
+static int start(const struct skin_ops *ops, struct skin *skin, const struct skin_plug *plug,
+    int keep, pid_t *ret, struct err *e)
 {
 	pid_t parent = getpid();
 	int ends[2], rc;
@@ -102,13 +75,26 @@ int attachment_start(const struct twin_family *family, const struct twin_config 
 	pid = fork();
 	if (pid == 0) {
 		(void)close(ends[0]); /* the parent's */
-		run(family, config, link, ends[1], parent);
+		run(ops, skin, plug, keep, ends[1], parent);
 	}
 	(void)close(ends[1]); /* the child's */
 	rc = pid < 0 ? err_errno(e, ERR_CONFIG, "twin.start", "starting a device")
-		     : await(ends[0], pid, config->serial, e);
+		     : await(ends[0], pid, plug->config->serial, e);
 	(void)close(ends[0]); /* only read */
 	if (rc == 0)
 		*ret = pid;
+	return rc;
+}
+
+int attachment_start(const struct skin_ops *ops, struct skin *skin, const struct skin_plug *plug,
+    pid_t *ret, struct err *e)
+{
+	int keep, rc;
+
+	if (ops->prepare(skin, plug->slot, &keep, e) != 0)
+		return -1;
+	rc = start(ops, skin, plug, keep, ret, e);
+	if (keep >= 0)
+		(void)close(keep); /* the child's */
 	return rc;
 }

@@ -1,17 +1,16 @@
-/* A device while it is plugged: one process on one port, through the resets the device makes. */
+/* A device while it is plugged: one process, through the resets the device makes. */
 #ifndef KILN_TWIN_ATTACHMENT_H
 #define KILN_TWIN_ATTACHMENT_H
 
 #include <sys/types.h>
 
-#include "own.h"
-#include "twin.h"
+#include "skin.h"
 
 /*
- * Starts the process, in a process group of its own, and waits until its port is there. Killing it
- * unplugs the device; it dies with this process. Errors: CONFIG "twin.start".
+ * Starts the process, in a process group of its own, and waits until the device can be found. Killing
+ * the group unplugs the device; it dies with this process. Errors: CONFIG "twin.start".
  */
-must_check int attachment_start(const struct twin_family *family, const struct twin_config *config,
-    const char *link, pid_t *ret, struct err *e);
+must_check int attachment_start(const struct skin_ops *ops, struct skin *skin,
+    const struct skin_plug *plug, pid_t *ret, struct err *e);
 
 #endif

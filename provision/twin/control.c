@@ -18,6 +18,8 @@ static int greet(const struct fleet *f, int out, struct err *e)
 
 	if (hello == NULL)
 		return err_nomem(e);
+	if (f->options->skin->usb && json_set_new(hello, "places", fleet_places(f), e) != 0)
+		return -1;
 	return line_write(out, hello, INT64_MAX, ERR_CONFIG, e);
 }
 
@@ -147,11 +149,14 @@ static int loop(struct fleet *f, struct line *in, int out, int signals, struct e
 
 	while (!stop) {
 		struct pollfd p[] = { { .fd = in->fd, .events = POLLIN },
-			{ .fd = signals, .events = POLLIN } };
+			{ .fd = signals, .events = POLLIN },
+			{ .fd = fleet_watch(f), .events = POLLIN } };
 
 		if (poll(p, COUNT(p), -1) < 0 && errno != EINTR)
 			return err_errno(e, ERR_CONFIG, "twin.channel", "waiting");
 		if (p[1].revents != 0 && take_signal(f, signals, &stop, e) != 0)
+			return -1;
+		if (p[2].revents != 0 && fleet_turn(f, e) != 0)
 			return -1;
 		if (!stop && p[0].revents != 0 && answer_lines(f, in, out, &stop, e) != 0)
 			return -1;

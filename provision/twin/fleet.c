@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "attachment.h"
+#include "gadget_plan.h"
 #include "file.h"
 
 static int make_folder(const struct fleet *f, const char *name, struct err *e)
@@ -35,6 +37,18 @@ static int open_devices(struct fleet *f, struct err *e)
 	return 0;
 }
 
+/* The one word that a device's process and this one have together. */
+static int share_step(struct fleet_slot *s, struct err *e)
+{
+	void *page =
+	    mmap(NULL, sizeof(*s->step), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return err_errno(e, ERR_CONFIG, "twin.dir", "sharing memory");
+	s->step = page;
+	return 0;
+}
+
 static int open_slots(struct fleet *f, struct err *e)
 {
 	size_t count = (size_t)f->options->slots;
@@ -43,6 +57,8 @@ static int open_slots(struct fleet *f, struct err *e)
 	if (f->slots == NULL)
 		return err_nomem(e);
 	for (size_t i = 0; i < count; i++) {
+		if (share_step(&f->slots[i], e) != 0)
+			return -1;
 		if (asprintf(&f->slots[i].port, "%s/port/%zu", f->dir, i + 1) < 0) {
 			f->slots[i].port = NULL;
 			return err_nomem(e);
@@ -65,15 +81,26 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 	if (f.dir == NULL)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "finding %s", options->dir);
 	if (make_folder(&f, "port", e) != 0 || make_folder(&f, "device", e) != 0 ||
-	    open_devices(&f, e) != 0 || open_slots(&f, e) != 0)
+	    open_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
+	    options->skin->open(&f.skin, options, e) != 0)
 		return -1;
 	*ret = f;
 	memset(&f, 0, sizeof(f));
 	return 0;
 }
 
-/* The process and its children go, then the link, which it may just have made. */
-static void empty(struct fleet_slot *s)
+/* Of a device whose process has ended. */
+static void clear(struct fleet *f, struct fleet_slot *s)
+{
+	(void)unlink(s->port); /* it may be gone already */
+	f->options->skin->unplugged(f->skin, (size_t)(s - f->slots));
+	free(s->folder);
+	s->folder = NULL;
+	s->pid = 0;
+}
+
+/* The process and its children go, then what it showed, which it may just have made. */
+static void empty(struct fleet *f, struct fleet_slot *s)
 {
 	if (s->pid == 0)
 		return;
@@ -81,16 +108,19 @@ static void empty(struct fleet_slot *s)
 	(void)kill(s->pid, SIGKILL);
 	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
-	(void)unlink(s->port); /* it may be gone already */
-	s->pid = 0;
+	clear(f, s);
 }
 
 void fleet_close(struct fleet *f)
 {
 	for (int64_t i = 0; f->slots != NULL && i < f->options->slots; i++) {
-		empty(&f->slots[i]);
+		empty(f, &f->slots[i]);
 		free(f->slots[i].port);
+		if (f->slots[i].step != NULL)
+			(void)munmap(f->slots[i].step, sizeof(int)); /* it was mapped */
 	}
+	if (f->skin != NULL)
+		f->options->skin->close(f->skin);
 	free(f->slots);
 	free(f->devices);
 	free(f->dir);
@@ -138,27 +168,58 @@ static const char *fault_of(const struct fleet *f, size_t device)
 	return NULL;
 }
 
-static int plug(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
+static int make_device_folder(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
+{
+	if (asprintf(&s->folder, "%s/device/%s", f->dir, f->devices[device].serial) < 0) {
+		s->folder = NULL;
+		return err_nomem(e);
+	}
+	return file_mkdir(s->folder, 0755, e);
+}
+
+static void describe(struct fleet *f, struct fleet_slot *s, size_t device)
 {
 	const struct options *o = f->options;
 	const char *fault = fault_of(f, device);
-	AUTO_STRUCT(buf) path = { 0 };
-	struct twin_config config = { .model = o->model,
+	bool on_usb = gadget_plan_is(fault);
+
+	*s->step = -1;
+	s->config = (struct twin_config){ .model = o->model,
 		.variant = o->variant,
 		.keygen_ms = o->keygen_ms,
 		.baud = o->baud,
-		.seed = device_seed(f, device) };
+		.usb = o->skin->usb,
+		.step = s->step,
+		.seed = device_seed(f, device),
+		.folder = s->folder,
+		.serial = claimed_serial(f, device, fault),
+		.fault = is_duplicate(fault) || on_usb ? NULL : fault };
+	s->plug = (struct skin_plug){ .family = o->family,
+		.config = &s->config,
+		.fault = on_usb ? fault : NULL,
+		.port = s->port,
+		.slot = (size_t)(s - f->slots) };
+}
 
-	if (buf_printf(&path, e, "%s/device/%s", f->dir, f->devices[device].serial) != 0 ||
-	    (config.folder = buf_str(&path, e)) == NULL || file_mkdir(config.folder, 0755, e) != 0)
+static int start(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
+{
+	const struct skin_ops *ops = f->options->skin;
+
+	if (make_device_folder(f, s, device, e) != 0)
 		return -1;
-	config.serial = claimed_serial(f, device, fault);
-	config.fault = is_duplicate(fault) ? NULL : fault;
-	if (attachment_start(o->family, &config, s->port, &s->pid, e) != 0)
+	describe(f, s, device);
+	return attachment_start(ops, f->skin, &s->plug, &s->pid, e);
+}
+
+static int plug(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
+{
+	if (start(f, s, device, e) != 0) {
+		clear(f, s);
 		return -1;
+	}
 	s->device = device;
 	f->devices[device].used = true;
-	return 0;
+	return f->options->skin->plugged(f->skin, &s->plug, e);
 }
 
 static int check_empty(const struct fleet_slot *s, int64_t slot, struct err *e)
@@ -216,7 +277,7 @@ int fleet_unplug(struct fleet *f, int64_t slot, const char **ret_serial, struct 
 	if (find_slot(f, slot, &s, e) != 0)
 		return -1;
 	*ret_serial = s->pid != 0 ? f->devices[s->device].serial : NULL;
-	empty(s);
+	empty(f, s);
 	return 0;
 }
 
@@ -228,9 +289,23 @@ void fleet_reap(struct fleet *f)
 		if (s->pid == 0 || waitpid(s->pid, NULL, WNOHANG) != s->pid)
 			continue;
 		(void)kill(-s->pid, SIGKILL); /* what it may have left behind */
-		(void)unlink(s->port);        /* it may be gone already */
-		s->pid = 0;
+		clear(f, s);
 	}
+}
+
+int fleet_turn(struct fleet *f, struct err *e)
+{
+	return f->options->skin->turn(f->skin, e);
+}
+
+int fleet_watch(const struct fleet *f)
+{
+	return f->options->skin->watch(f->skin);
+}
+
+static const char *place_of(const struct fleet *f, int64_t i)
+{
+	return f->options->skin->place(f->skin, (size_t)i);
 }
 
 /* Takes over value, which may be NULL. */
@@ -250,8 +325,9 @@ json_t *fleet_list(const struct fleet *f)
 		const struct fleet_slot *s = &f->slots[i];
 		const char *serial = s->pid != 0 ? f->devices[s->device].serial : NULL;
 
-		list = append(list, json_pack("{s:I, s:s, s:s*}", "slot", (json_int_t)i + 1, "port",
-					s->port, "serial", serial));
+		list =
+		    append(list, json_pack("{s:I, s:s, s:s*, s:s*}", "slot", (json_int_t)i + 1,
+				     "port", s->port, "place", place_of(f, i), "serial", serial));
 	}
 	return list;
 }
@@ -262,6 +338,15 @@ json_t *fleet_ports(const struct fleet *f)
 
 	for (int64_t i = 0; i < f->options->slots; i++)
 		list = append(list, json_string(f->slots[i].port));
+	return list;
+}
+
+json_t *fleet_places(const struct fleet *f)
+{
+	json_t *list = json_array();
+
+	for (int64_t i = 0; i < f->options->slots; i++)
+		list = append(list, json_pack("s?", place_of(f, i)));
 	return list;
 }
 

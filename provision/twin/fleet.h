@@ -7,6 +7,7 @@
 #include "json.h"
 #include "options.h"
 #include "profile.h"
+#include "skin.h"
 
 struct fleet_device {
 	char serial[IDENTITY_MAX + 1];
@@ -17,6 +18,12 @@ struct fleet_slot {
 	pid_t pid;     /* of the process that serves the device; 0: empty */
 	size_t device; /* index, where pid is not 0 */
 	char *port;    /* absolute path of the link */
+
+	/* of the device that is plugged */
+	struct twin_config config;
+	struct skin_plug plug;
+	char *folder;
+	int *step; /* shared with its process */
 };
 
 struct fleet {
@@ -24,6 +31,7 @@ struct fleet {
 	char *dir;                     /* absolute */
 	struct fleet_device *devices;
 	struct fleet_slot *slots;
+	struct skin *skin;
 };
 
 /* Makes the folders; plugs nothing. Errors: CONFIG. */
@@ -44,8 +52,15 @@ must_check int fleet_unplug(struct fleet *f, int64_t slot, const char **ret_seri
 /* Reaps processes that ended by themselves: their slots are empty then. */
 void fleet_reap(struct fleet *f);
 
-/* [{"slot", "port", "serial" if plugged}] */
+/* What the skin has to do between two requests. Errors: CONFIG. */
+must_check int fleet_turn(struct fleet *f, struct err *e);
+/* A descriptor that is readable when fleet_turn has something to do, or -1. */
+int fleet_watch(const struct fleet *f);
+
+/* [{"slot", "port", "place" on USB, "serial" if plugged}] */
 must_check json_t *fleet_list(const struct fleet *f);
+/* Of each slot: null where slots are ports. */
+must_check json_t *fleet_places(const struct fleet *f);
 must_check json_t *fleet_ports(const struct fleet *f);
 must_check json_t *fleet_serials(const struct fleet *f);
 

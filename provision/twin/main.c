@@ -50,7 +50,7 @@ int main(int argc, char *argv[])
 	struct options o;
 	struct err e = { 0 };
 
-	if (options_parse(&o, argc, argv, &e) != 0) {
+	if (options_parse(&o, &pty_skin, argc, argv, &e) != 0) {
 		fprintf(stderr, "kiln-twin: %s\n", e.message);
 		options_usage(stderr);
 		return EXIT_USAGE;

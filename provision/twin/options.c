@@ -21,6 +21,8 @@ enum option_id {
 	OPTION_BAUD,
 	OPTION_SEED,
 	OPTION_FAULT,
+	OPTION_SKIN,
+	OPTION_USB_SPEED,
 	OPTION_HELP,
 };
 
@@ -36,6 +38,8 @@ static const struct option table[] = {
 	[OPTION_BAUD] = { "baud", required_argument, NULL, OPTION_BAUD },
 	[OPTION_SEED] = { "seed", required_argument, NULL, OPTION_SEED },
 	[OPTION_FAULT] = { "fault", required_argument, NULL, OPTION_FAULT },
+	[OPTION_SKIN] = { "skin", required_argument, NULL, OPTION_SKIN },
+	[OPTION_USB_SPEED] = { "usb-speed", required_argument, NULL, OPTION_USB_SPEED },
 	[OPTION_HELP] = { "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -53,18 +57,25 @@ void options_usage(FILE *out)
 	fputs(
 	    "usage: kiln-twin --family F --dir DIR --slots S --devices N --model M --serial FIRST\n"
 	    "                 [--variant V] [--keygen-ms MS] [--baud B] [--seed N]\n"
-	    "                 [--fault NAME[:STEP][@K]]...\n"
+	    "                 [--fault NAME[:STEP][@K]]... [--skin pty|usbip [--usb-speed "
+	    "full|high]]\n"
 	    "Emulates N devices, S of them plugged at a time: DIR/port/1..S link to their ttys,\n"
 	    "DIR/device/SERIAL keeps what each remembers. Commands (swap, unplug, plug, list) are\n"
 	    "JSON lines on descriptor 3, if that is a socket, else on standard input.\n"
 	    "A fault is every device's, or the K-th one's; without a step the seed picks one.\n"
 	    "power-cut:N strikes in the N-th write to the device's flash.\n"
+	    "--skin usbip plugs them into the kernel's virtual USB host controller (vhci-hcd, "
+	    "root);\n"
+	    "the greeting says their places. There usb-NAME:N strikes the N-th message to the "
+	    "host.\n"
 	    "Families:\n",
 	    out);
 	for (size_t i = 0; twin_at(i) != NULL; i++) {
 		fprintf(out, "  %s\n", twin_at(i)->name);
 		print_list(out, "variants", twin_at(i)->variants);
 		print_list(out, "faults", twin_at(i)->faults);
+		if (twin_at(i)->usb != NULL)
+			print_list(out, "on USB", gadget_plan_faults);
 	}
 }
 
@@ -128,6 +139,25 @@ static int parse_fault(struct options *o, const char *text, struct err *e)
 	return 0;
 }
 
+static int parse_skin(struct options *o, const char *name, struct err *e)
+{
+	o->skin = skin_find(name);
+	if (o->skin == NULL)
+		return err_set(e, ERR_CONFIG, "usage", "there is no skin \"%s\"", name);
+	return 0;
+}
+
+static int parse_speed(struct options *o, const char *text, struct err *e)
+{
+	if (strcmp(text, "full") == 0)
+		o->usb_speed = GADGET_FULL;
+	else if (strcmp(text, "high") == 0)
+		o->usb_speed = GADGET_HIGH;
+	else
+		return err_set(e, ERR_CONFIG, "usage", "--usb-speed %s is not full or high", text);
+	return 0;
+}
+
 static int take(struct options *o, int id, const char *value, struct err *e)
 {
 	switch ((enum option_id)id) {
@@ -160,6 +190,10 @@ static int take(struct options *o, int id, const char *value, struct err *e)
 		return parse_number("seed", value, 0, INT64_MAX, &o->seed, e);
 	case OPTION_FAULT:
 		return parse_fault(o, value, e);
+	case OPTION_SKIN:
+		return parse_skin(o, value, e);
+	case OPTION_USB_SPEED:
+		return parse_speed(o, value, e);
 	case OPTION_HELP:
 		o->help = true;
 		return 0;
@@ -179,27 +213,50 @@ static int check_strike(const struct options *o, const char *fault, struct err *
 	return strncmp(fault, "duplicate-serial", 16) == 0 ? 0 : o->family->check(&config, e);
 }
 
+/* On USB there are faults of the device's own, whatever the family. */
+static int check_usb_fault(const struct options *o, const char *fault, struct err *e)
+{
+	struct gadget_plan plan;
+
+	if (!o->skin->usb)
+		return err_set(e, ERR_CONFIG, "usage", "fault %s needs a USB skin", fault);
+	return gadget_plan_parse(&plan, fault, (uint64_t)o->seed, o->family->usb->tells_step, e);
+}
+
+static int check_fault(const struct options *o, const char *text, struct err *e)
+{
+	size_t len = strcspn(text, ":");
+	enum step_id step;
+
+	if (gadget_plan_is(text))
+		return check_usb_fault(o, text, e);
+	if (!is_listed(text, len, o->family->faults))
+		return err_set(e, ERR_CONFIG, "usage", "family %s has no fault \"%.*s\"",
+		    o->family->name, (int)len, text);
+	/* what the power cuts short is a write, of which the family knows the number */
+	if (strncmp(text, "power-cut:", len + 1) != 0 && text[len] == ':' &&
+	    !step_parse(text + len + 1, &step))
+		return err_set(e, ERR_CONFIG, "usage", "there is no step \"%s\"", text + len + 1);
+	return check_strike(o, text, e);
+}
+
 static int check_faults(const struct options *o, struct err *e)
 {
 	for (size_t i = 0; i < o->fault_count; i++) {
-		const char *text = o->faults[i].text;
-		size_t len = strcspn(text, ":");
-		enum step_id step;
-
-		if (!is_listed(text, len, o->family->faults))
-			return err_set(e, ERR_CONFIG, "usage", "family %s has no fault \"%.*s\"",
-			    o->family->name, (int)len, text);
-		/* what the power cuts short is a write, of which the family knows the number */
-		if (strncmp(text, "power-cut:", len + 1) != 0 && text[len] == ':' &&
-		    !step_parse(text + len + 1, &step))
-			return err_set(e, ERR_CONFIG, "usage", "there is no step \"%s\"",
-			    text + len + 1);
+		if (check_fault(o, o->faults[i].text, e) != 0)
+			return -1;
 		if (o->faults[i].device > o->devices)
 			return err_set(e, ERR_CONFIG, "usage", "there is no device %" PRId64,
 			    o->faults[i].device);
-		if (check_strike(o, text, e) != 0)
-			return -1;
 	}
+	return 0;
+}
+
+static int check_link(const struct options *o, struct err *e)
+{
+	if (o->skin->usb ? o->family->usb == NULL : !o->family->serial)
+		return err_set(e, ERR_CONFIG, "usage", "a device of family %s has no %s",
+		    o->family->name, o->skin->usb ? "USB" : "serial line");
 	return 0;
 }
 
@@ -214,14 +271,15 @@ static int check(const struct options *o, struct err *e)
 	if (o->variant != NULL && !is_listed(o->variant, strlen(o->variant), o->family->variants))
 		return err_set(e, ERR_CONFIG, "usage", "family %s has no variant \"%s\"",
 		    o->family->name, o->variant);
-	if (check_faults(o, e) != 0)
+	if (check_link(o, e) != 0 || check_faults(o, e) != 0)
 		return -1;
 	return options_serial(o, o->devices, last, sizeof(last), e);
 }
 
-int options_parse(struct options *ret, int argc, char *const argv[], struct err *e)
+int options_parse(struct options *ret, const struct skin_ops *skin, int argc, char *const argv[],
+    struct err *e)
 {
-	struct options o = { .keygen_ms = 200 };
+	struct options o = { .keygen_ms = 200, .skin = skin, .usb_speed = GADGET_HIGH };
 	int id;
 
 	optind = 1;

@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
+#include "gadget.h"
 #include "own.h"
-#include "twin.h"
+#include "skin.h"
 
 enum { OPTIONS_FAULTS_MAX = 64, OPTIONS_SLOTS_MAX = 256, OPTIONS_DEVICES_MAX = 100000 };
 
@@ -18,6 +19,8 @@ struct options_fault {
 /* Strings are argv's. */
 struct options {
 	const struct twin_family *family;
+	const struct skin_ops *skin;
+	enum gadget_speed usb_speed;
 	const char *dir, *model, *serial, *variant;
 	int64_t slots, devices, keygen_ms, baud, seed;
 	struct options_fault faults[OPTIONS_FAULTS_MAX];
@@ -25,8 +28,9 @@ struct options {
 	bool help;
 };
 
-/* Errors: CONFIG "usage". With --help nothing else is looked at. */
-must_check int options_parse(struct options *ret, int argc, char *const argv[], struct err *e);
+/* skin: the one without --skin. Errors: CONFIG "usage". With --help nothing else is looked at. */
+must_check int options_parse(struct options *ret, const struct skin_ops *skin, int argc,
+    char *const argv[], struct err *e);
 
 /* The fault of the n-th device (from 1), or NULL: one meant for it alone goes before one for all. */
 const char *options_fault_of(const struct options *o, int64_t device);

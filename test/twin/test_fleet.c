@@ -24,6 +24,7 @@ static int setup(void **state)
 	memset(&r, 0, sizeof(r));
 	r.folder = testing_folder();
 	r.options = (struct options){ .family = twin_find("spdm"),
+		.skin = &pty_skin,
 		.dir = r.folder,
 		.slots = 2,
 		.devices = 3,

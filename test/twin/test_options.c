@@ -18,7 +18,7 @@ static int parse(struct options *ret, struct err *e, const char *const words[], 
 	argv[0] = strdup("kiln-twin");
 	for (size_t i = 0; i < count; i++)
 		argv[i + 1] = strdup(words[i]);
-	rc = options_parse(ret, (int)count + 1, argv, e);
+	rc = options_parse(ret, &pty_skin, (int)count + 1, argv, e);
 	/* the options borrow what argv has: the tests look only at copies and numbers after this */
 	for (size_t i = 0; i <= count; i++)
 		free(argv[i]);

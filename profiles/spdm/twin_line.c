@@ -53,7 +53,9 @@ int twin_line_read(const struct twin_line *l, void *data, size_t len, size_t *re
 			*ret_got = (size_t)n;
 			return 0;
 		}
-		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		if (n == 0)
+			return err_set(e, ERR_LINK, "twin.line", "the line is gone");
+		if (errno != EINTR && errno != EAGAIN)
 			return gone(e, "reading");
 	}
 }

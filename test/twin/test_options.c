@@ -104,6 +104,26 @@ static void test_fault_refusals(void **state)
 	assert_err(PARSE(&o, &e, GOOD, "--fault", "@1"), &e, "usage");
 }
 
+static void test_usb(void **state)
+{
+	struct options o;
+	struct err e;
+
+	(void)state;
+	assert_ok(PARSE(&o, &e, GOOD), &e);
+	assert_string_equal(o.skin->name, "pty");
+	assert_ok(PARSE(&o, &e, GOOD, "--skin", "usbip", "--usb-speed", "full", "--fault",
+		      "usb-stall:prove@1", "--fault", "usb-unplug:7", "--fault", "drop:prove@2"),
+	    &e);
+	assert_string_equal(o.skin->name, "usbip");
+	assert_int_equal(o.usb_speed, GADGET_FULL);
+	assert_err(PARSE(&o, &e, GOOD, "--fault", "usb-stall"), &e, "usage"); /* on a tty */
+	assert_err(PARSE(&o, &e, GOOD, "--skin", "usbip", "--fault", "usb-none"), &e, "twin.fault");
+	assert_err(PARSE(&o, &e, GOOD, "--skin", "none"), &e, "usage");
+	assert_err(PARSE(&o, &e, GOOD, "--usb-speed", "super"), &e, "usage");
+	assert_err(PARSE(&o, &e, GOOD, "--skin", "usbip", "--family", "linux-shell"), &e, "usage");
+}
+
 static void test_serials_count_up(void **state)
 {
 	struct options o = { .serial = "AB-098", .devices = 3 };
@@ -130,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_fault_refusals),
+		cmocka_unit_test(test_usb),
 		cmocka_unit_test(test_serials_count_up),
 	};
 

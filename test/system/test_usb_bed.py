@@ -19,7 +19,7 @@ FIRST = ("open=1.1", "claim")
 class Bed(unittest.TestCase):
     def start(self, *arguments, **options):
         self.bed = TemporaryBed(*arguments, **options)
-        self.addCleanup(self.bed.stop)
+        self.addCleanup(lambda: self.assertEqual(self.bed.stop(), 0))
         return self.bed
 
     def run_client(self, *words):

@@ -268,7 +268,6 @@ static void test_unlink_with_bytes(void **state)
 static void test_flags(void **state)
 {
 	struct rig *r = *state;
-	AUTO_STRUCT(buf) bytes = { 0 };
 	uint8_t data[512] = { 0 };
 	uint8_t got[600];
 

@@ -23,6 +23,7 @@
  *   order     id, quantity (int)                first use, or the same again; else "order.changed"
  *   claim     serial, model, slot, profile, firmware, lifecycle, uuid (these may be ""), order (optional),
  *             reuse (bool: the profile's existing-key policy allows a key that was there)
+ *             operator (optional: who was signed in at the station; only reports read it)
  *             Opens a job, whose number is this event's "record"; or continues the open or parked job
  *             of this serial (record->job says which), also a job that another station parked: it is
  *             this station's from then on. Continuing keeps csr, spki, certificate and intents, and
@@ -212,6 +213,29 @@ must_check int records_blob(struct records *r, const char *sha256, struct buf *r
  * and "hash". each returns 0 to go on, and may read more. Streams; a running station may append. */
 must_check int records_events(struct records *r, const char *serial, int64_t after,
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
+/* A stretch of wall time, [from, to). */
+struct records_span {
+	int64_t from_ms, to_ms;
+	const char *order; /* or NULL: only the units of this one */
+};
+/*
+ * What a report of the span is made of, of one moment, also while a station appends: first the span's
+ * events that are about no unit; then, unit after unit in the order of their serials, all events of each
+ * unit that has one in the span (with an order: that had a job of it), oldest first, from its first one to
+ * the last before to_ms. Each is its body, "hash" and "unit" (its serial; absent before the units), and
+ * for a claim that opened a job "ordinal" (where it has one), "product" and "version". each may read more.
+ * Memory: one event; what SQLite sorts (serials) spills to disk.
+ */
+must_check int records_period(struct records *r, const struct records_span *span,
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
+/* Orphans that are listed since a time in the span, by id: {"id","serial","revocation","order","reason",
+ * "at"} as in records_orphans, of now. */
+must_check int records_period_orphans(struct records *r, const struct records_span *span,
+    int (*each)(const json_t *orphan, void *context, struct err *e), void *context, struct err *e);
+/* From the first claim of an order to the last event of its units, as [from, to); both -1 where there is no
+ * claim yet. OPERATOR "order.unknown". */
+must_check int records_order_span(struct records *r, const char *id, struct records_span *ret,
+    struct err *e);
 /* The last event of this station's chain; seq 0 and zeros where there is none. */
 must_check int records_head(struct records *r, int64_t *ret_seq,
     uint8_t ret_head[static SHA256_LEN], struct err *e);

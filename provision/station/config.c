@@ -218,7 +218,7 @@ static int read_root(struct config *c, struct err *e)
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "order", NULL };
+		"slots", "order", "shifts", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -229,6 +229,8 @@ static int load(struct config *c, struct err *e)
 	    path_of(c, root, "state", "state", &c->state, e) != 0 ||
 	    path_of(c, root, "profile", NULL, &c->profile, e) != 0 || load_ca(c, root, e) != 0 ||
 	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0)
+		return -1;
+	if (shifts_load(&c->shifts, root, e) != 0)
 		return -1;
 	return load_order(c, root, e);
 }

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "secret.h"
+#include "shift.h"
 #include "yaml.h"
 
 enum {
@@ -66,6 +67,8 @@ struct config {
 
 	const char *order; /* id, or NULL: unbounded */
 	int64_t quantity;
+
+	struct shifts shifts; /* what kiln report --shift means */
 };
 
 /*

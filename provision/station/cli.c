@@ -44,6 +44,11 @@ const struct command commands[] = {
 	{ "orphans", cmd_orphans,
 	    "(--config F | --records R) [--revoked ID --by WHO] [--json]\n"
 	    "          certificates that exist, or may exist, and are on no device" },
+	{ "report", cmd_report,
+	    "[--shift [NAME]] [--order ID] [--date DAY] [--from T [--to T]]\n"
+	    "          (--config F | --records R) [--html F] [--csv F] [--json] [--by WHO]\n"
+	    "          counts, yield, failures, rate and times of a period; without one: of "
+	    "today" },
 	{ "rework", cmd_rework,
 	    "SERIAL --reason R --by WHO --config F\n          allow a second identity for a passed "
 	    "unit" },

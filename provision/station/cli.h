@@ -30,6 +30,7 @@ int cmd_log(int argc, char **argv);
 int cmd_orphans(int argc, char **argv);
 int cmd_profile(int argc, char **argv);
 int cmd_records(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_rework(int argc, char **argv);
 int cmd_scrap(int argc, char **argv);
 int cmd_slots(int argc, char **argv);

@@ -101,12 +101,15 @@ static int span_of_shift(struct wish *w, struct records_span *ret, struct err *e
 	}
 	ret->from_ms = span.from_ms;
 	ret->to_ms = span.to_ms;
-	(void)snprintf(w->title, sizeof(w->title), "shift %s", span.shift->name);
+	day = zone_day_of(span.from_ms);
+	(void)snprintf(w->title, sizeof(w->title), "shift %s, %04d-%02d-%02d", span.shift->name,
+	    day.year, day.month, day.day);
 	return 0;
 }
 
 static int span_of_times(struct wish *w, struct records_span *ret, struct err *e)
 {
+	char from[ZONE_TEXT], to[ZONE_TEXT];
 	static const char form[] = "2026-11-28T06:00, with Z or +01:00 where it is not local time";
 
 	if (!zone_time_parse(w->from, &ret->from_ms))
@@ -114,7 +117,10 @@ static int span_of_times(struct wish *w, struct records_span *ret, struct err *e
 	ret->to_ms = w->now_ms;
 	if (w->to != NULL && !zone_time_parse(w->to, &ret->to_ms))
 		return no_time("to", w->to, form, e);
-	(void)snprintf(w->title, sizeof(w->title), "period");
+	zone_say(ret->from_ms, ZONE_MINUTES, from);
+	zone_say(ret->to_ms, ZONE_MINUTES, to);
+	(void)snprintf(w->title, sizeof(w->title), "%s to %s", from,
+	    strncmp(from, to, strlen("2026-11-28")) == 0 ? to + strlen("2026-11-28 ") : to);
 	return 0;
 }
 
@@ -126,7 +132,8 @@ static int span_of_day(struct wish *w, struct records_span *ret, struct err *e)
 		return -1;
 	ret->from_ms = zone_ms(day, 0);
 	ret->to_ms = zone_ms(zone_day_add(day, 1), 0);
-	(void)snprintf(w->title, sizeof(w->title), w->date != NULL ? "day" : "today");
+	(void)snprintf(w->title, sizeof(w->title), "%s%04d-%02d-%02d",
+	    w->date != NULL ? "" : "today, ", day.year, day.month, day.day);
 	return 0;
 }
 

@@ -47,11 +47,12 @@ void count_reason(struct report_reasons *r, const json_t *error, int64_t times)
 }
 
 void count_reason_unit(struct report_reasons *r, const char *code, const char *domain,
-    const char *message)
+    const char *message, int64_t times)
 {
 	struct report_reason *row = reason_of(r, code, domain);
 
 	row->units++;
+	row->times += times;
 	say_first(row, message);
 }
 

@@ -30,6 +30,10 @@ static const char style[] =
     "#dfe4e7;overflow-wrap:anywhere}"
     "thead th{border-bottom:1.5px solid #1b2328;font-weight:600}tbody th{font-weight:500}"
     "th.n,td.n{text-align:right;white-space:nowrap}td.m{font-size:12px;color:#55616a}"
+    "table.reasons{table-layout:fixed}.reasons th:first-child{width:24%}"
+    ".reasons th:nth-child(2){width:12%}.reasons th.n{width:9%}"
+    ".orphans th:first-child{white-space:nowrap}.orphans td{white-space:nowrap}"
+    ".orphans td.m{white-space:normal}"
     ".mono{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:12px}"
     "svg{display:block;width:100%;height:auto}svg.defs{position:absolute;width:0;height:0}"
     "svg text{font-size:11px;fill:#1b2328}text.x{text-anchor:middle}text.xe{text-anchor:end}"
@@ -54,8 +58,10 @@ static const char style[] =
     "@media print{body{padding:0;max-width:none;font-size:11px}h1{font-size:21px}"
     ".tiles{grid-template-columns:repeat(6,1fr)}.tiles div{padding:7px 8px}.tiles "
     "dd{font-size:19px}"
-    ".two{display:grid}table{font-size:10.5px}h2,caption{font-size:13px}"
+    ".two{display:grid}table{font-size:10.5px}th,td{padding:2px 8px 2px 0}"
+    "h2,caption{font-size:13px}h2{margin:16px 0 6px}caption{padding:14px 0 4px}"
     "h2,caption,thead{break-after:avoid}svg,tr,.tiles{break-inside:avoid}"
+    ".tables{break-before:page}td.m,.mono{font-size:9.5px}"
     "thead{display:table-header-group}dl.def{columns:2}"
     "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
@@ -83,15 +89,17 @@ static int put_top(const struct report_head *h, FILE *out, struct err *e)
 
 static void put_where(const struct report_head *h, FILE *out)
 {
-	const char *const parts[] = { h->station, h->line, h->site };
+	const char *const parts[] = { h->line, h->site };
 	bool any = false;
 
+	if (parts[0][0] == '\0' && parts[1][0] == '\0')
+		return;
 	(void)fputs("<p class=\"where\">", out);
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		if (parts[i][0] == '\0')
 			continue;
 		(void)fputs(any ? " &middot; " : "", out);
-		(void)fputs(i == 0 ? "station " : i == 1 ? "line " : "", out);
+		(void)fputs(i == 0 ? "line " : "", out);
 		svg_text(out, parts[i]);
 		any = true;
 	}
@@ -103,6 +111,8 @@ static void put_head(const struct report *r, const struct report_head *h, FILE *
 	char text[VIEW_PERIOD], made[ZONE_TEXT];
 
 	(void)fputs("<header>\n<h1>", out);
+	svg_text(out, h->station);
+	(void)fputs(h->station[0] != '\0' ? ": " : "", out);
 	svg_text(out, h->title);
 	(void)fputs("</h1>\n", out);
 	put_where(h, out);

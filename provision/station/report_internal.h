@@ -39,9 +39,9 @@ struct report_builder {
 
 /* report_count.c. error: as json_from_err makes it. */
 void count_reason(struct report_reasons *r, const json_t *error, int64_t times);
-/* One unit is that way as the period ends. */
+/* One unit is that way as the period ends. times: where it was not counted by its events. */
 void count_reason_unit(struct report_reasons *r, const char *code, const char *domain,
-    const char *message);
+    const char *message, int64_t times);
 /* The row of that name, made where there is none. */
 struct report_tally *count_tally(struct report_tallies *t, const char *name);
 void count_decision(struct report *r, const char *what, const char *by);

@@ -39,7 +39,7 @@ void rate_cut(struct report *r)
 {
 	static const int minutes[] = { 5, 10, 15, 30, 60, 120, 180, 360, 720 };
 	int64_t length_ms = r->span.to_ms - r->span.from_ms;
-	int64_t most = REPORT_BUCKETS_MAX - 2, days = 1;
+	int64_t most = 40, days = 1; /* a day that is changed by an hour stays in hours */
 
 	for (size_t i = 0; i < COUNT(minutes); i++) {
 		if (length_ms / MINUTE_MS <= minutes[i] * most) {

@@ -198,7 +198,7 @@ static void draw_reason(const struct report_reason *row, double y, int64_t max, 
     int64_t all, FILE *out)
 {
 	char share[VIEW_TEXT], text[VIEW_TEXT * 2];
-	double width = 130.0 * (double)row->times / (double)max;
+	double width = 110.0 * (double)row->times / (double)max;
 
 	(void)snprintf(text, sizeof(text), "%lld  (%s)", (long long)row->times,
 	    view_percent(view_share(sum, all), share));
@@ -269,7 +269,7 @@ void svg_split(const struct report *r, FILE *out)
 
 	for (size_t i = 0; i < WHO_COUNT; i++)
 		all += r->split[i].sum_ms;
-	begin(out, "whose the time is", HALF, 54);
+	begin(out, "whose the time is", HALF, 72);
 	for (enum who w = WHO_DEVICE; all > 0 && w < WHO_COUNT; w++) {
 		int64_t share = view_share(r->split[w].sum_ms, all);
 		double width = (HALF - 2) * (double)share / 1e6;
@@ -278,8 +278,8 @@ void svg_split(const struct report *r, FILE *out)
 		(void)snprintf(text, sizeof(text), "%s %s", who_name(w),
 		    view_percent(share, percent));
 		bar(out, classes[w], x, 2, width, 20);
-		bar(out, classes[w], (double)w * 88, 34, 12, 12);
-		label(out, "after", (double)w * 88 + 16, 44, text);
+		bar(out, classes[w], w % 2 * 130.0, 34 + w / 2 * 20.0, 12, 12);
+		label(out, "after", w % 2 * 130.0 + 18, 44 + w / 2 * 20.0, text);
 		x += width;
 	}
 	end(out);
@@ -291,7 +291,7 @@ void svg_whole(const struct report *r, FILE *out)
 	struct plot p = { 34, 14, HALF - 40, 90, 1 };
 	int64_t width = histogram_percentile(&r->whole, 95) * 5 / 4 / (WHOLE_BARS - 1) + 1;
 	int64_t counts[WHOLE_BARS], max = 1;
-	char text[VIEW_TEXT], more[VIEW_TEXT + 16];
+	char text[VIEW_TEXT];
 	double step = p.width / WHOLE_BARS;
 
 	for (int i = 0; i < WHOLE_BARS; i++) {
@@ -307,7 +307,6 @@ void svg_whole(const struct report *r, FILE *out)
 	for (int i = 0; i < WHOLE_BARS - 1; i += 5)
 		label(out, "x", p.left + i * step, y_of(&p, 0) + 14,
 		    view_duration(i * width, text));
-	(void)snprintf(more, sizeof(more), "longer");
-	label(out, "xe", p.left + p.width, y_of(&p, 0) + 14, more);
+	label(out, "xe", p.left + p.width, y_of(&p, 0) + 14, "longer");
 	end(out);
 }

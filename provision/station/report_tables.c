@@ -5,9 +5,11 @@
 #include "report_svg.h"
 
 /* Columns that begin with # hold numbers. */
-static void open_table(FILE *out, const char *caption, const char *const columns[])
+static void open_table(FILE *out, const char *class, const char *caption,
+    const char *const columns[])
 {
-	(void)fprintf(out, "<table>\n<caption>%s</caption>\n<thead><tr>", caption);
+	(void)fprintf(out, "<table class=\"%s\">\n<caption>%s</caption>\n<thead><tr>", class,
+	    caption);
 	for (; *columns != NULL; columns++) {
 		bool number = **columns == '#';
 
@@ -70,7 +72,7 @@ static void put_units(const struct report *r, FILE *out)
 		{ "turned away unidentified", r->unidentified_times },
 	};
 
-	open_table(out, "Counts", columns);
+	open_table(out, "", "Counts", columns);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		open_row(out, rows[i].name);
 		put_number(out, rows[i].number);
@@ -99,7 +101,7 @@ static void put_steps(const struct report *r, FILE *out)
 	static const char *const columns[] = { "Step", "By", "#Times", "#p50", "#p95", "#Longest",
 		NULL };
 
-	open_table(out, "Times", columns);
+	open_table(out, "", "Times", columns);
 	for (enum step_id s = STEP_IDENTIFY; s < STEP_COUNT; s++)
 		put_times(out, step_name(s), who_name(report_who(s)), &r->steps[s]);
 	for (enum who w = WHO_DEVICE; w < WHO_COUNT; w++)
@@ -108,17 +110,21 @@ static void put_steps(const struct report *r, FILE *out)
 	close_table(out);
 }
 
-/* Times are of events; a refused unit is one however often it was plugged in. */
-static void put_reasons(FILE *out, const char *caption, bool times,
+/* times and units: which of the two columns say something of these reasons. */
+static void put_reasons(FILE *out, const char *caption, bool times, bool units,
     const struct report_reasons *reasons)
 {
-	static const char *const with[] = { "Reason", "Domain", "#Times", "#Units at the end",
-		"First said", NULL };
-	static const char *const without[] = { "Reason", "Domain", "#Units", "First said", NULL };
+	const char *columns[6] = { "Reason", "Domain" };
+	size_t count = 2;
 
 	if (reasons->count == 0)
 		return;
-	open_table(out, caption, times ? with : without);
+	if (times)
+		columns[count++] = "#Times";
+	if (units)
+		columns[count++] = "#Units";
+	columns[count] = "First said";
+	open_table(out, "reasons", caption, columns);
 	for (size_t i = 0; i < reasons->count; i++) {
 		const struct report_reason *row = &reasons->list[i];
 
@@ -126,7 +132,8 @@ static void put_reasons(FILE *out, const char *caption, bool times,
 		put_cell(out, "", row->domain);
 		if (times)
 			put_number(out, row->times);
-		put_number(out, row->units);
+		if (units)
+			put_number(out, row->units);
 		put_cell(out, "m", row->message);
 		close_row(out);
 	}
@@ -140,7 +147,7 @@ static void put_tallies(FILE *out, const char *caption, const char *name,
 
 	if (t->count == 0)
 		return;
-	open_table(out, caption, columns);
+	open_table(out, "", caption, columns);
 	for (size_t i = 0; i < t->count; i++) {
 		open_row(out, t->list[i].name);
 		put_number(out, t->list[i].passed);
@@ -154,17 +161,18 @@ static void put_tallies(FILE *out, const char *caption, const char *name,
 static void put_rate(const struct report *r, FILE *out)
 {
 	static const char *const columns[] = { "From", "#Passed", "#Failed", "#Yield", NULL };
+	bool one_day = r->span.to_ms - r->span.from_ms <= 25 * 3600000;
 
 	if (r->last_end_ms == 0)
 		return;
-	open_table(out, "Over time", columns);
+	open_table(out, "", "Over time", columns);
 	for (size_t i = 0; i < r->bucket_count; i++) {
 		const struct report_bucket *b = &r->buckets[i];
 		char from[ZONE_TEXT], percent[VIEW_TEXT];
 
 		if (b->passed + b->failed == 0)
 			continue;
-		zone_say(b->from_ms, ZONE_MINUTES, from);
+		zone_say(b->from_ms, one_day ? ZONE_CLOCK : ZONE_MINUTES, from);
 		open_row(out, from);
 		put_number(out, b->passed);
 		put_number(out, b->failed);
@@ -181,7 +189,7 @@ static void put_decisions(const struct report *r, FILE *out)
 
 	if (r->decision_count == 0)
 		return;
-	open_table(out, "Decided by people", columns);
+	open_table(out, "", "Decided by people", columns);
 	for (size_t i = 0; i < r->decision_count; i++) {
 		open_row(out, r->decisions[i].what);
 		put_cell(out, "", r->decisions[i].by);
@@ -203,7 +211,7 @@ static void put_outages(const struct report *r, FILE *out)
 
 	if (r->ca_outages + r->hsm_outages == 0)
 		return;
-	open_table(out, "Outages", columns);
+	open_table(out, "", "Outages", columns);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		if (rows[i].times == 0)
 			continue;
@@ -222,7 +230,7 @@ static void put_orphans(const struct report *r, FILE *out)
 
 	if (r->orphans == 0)
 		return;
-	open_table(out, "Orphans", columns);
+	open_table(out, "orphans", "Orphans", columns);
 	for (size_t i = 0; i < r->orphan_count; i++) {
 		const struct report_orphan *o = &r->orphan_list[i];
 
@@ -231,14 +239,18 @@ static void put_orphans(const struct report *r, FILE *out)
 		put_cell(out, "", text);
 		put_cell(out, "", o->state);
 		put_cell(out, "m", o->reason);
-		put_cell(out, "mono", o->id);
+		(void)snprintf(text, sizeof(text), "%.16s...",
+		    o->id); /* kiln orphans has it whole */
+		put_cell(out, "mono", text);
 		close_row(out);
 	}
 	close_table(out);
 	(void)fprintf(out, "<p>%lld orphans: %lld unrevoked, %lld undecided, %lld revoked.%s</p>\n",
 	    (long long)r->orphans, (long long)r->orphans_unrevoked, (long long)r->orphans_undecided,
 	    (long long)r->orphans_revoked,
-	    (size_t)r->orphans > r->orphan_count ? " All of them: kiln orphans." : "");
+	    (size_t)r->orphans > r->orphan_count
+		? " <span class=\"mono\">kiln orphans</span> lists them all."
+		: "");
 }
 
 static void put_place(FILE *out, const struct report_chain *c, const char *name, int64_t seq,
@@ -257,7 +269,7 @@ static void put_chains(const struct report *r, const struct report_head *h, FILE
 	static const char *const columns[] = { "Station", "Event", "#Place in the chain", "Hash",
 		NULL };
 
-	open_table(out, "Records", columns);
+	open_table(out, "", "Records", columns);
 	for (size_t i = 0; i < r->chain_count; i++) {
 		const struct report_chain *c = &r->chains[i];
 
@@ -276,15 +288,15 @@ static void put_chains(const struct report *r, const struct report_head *h, FILE
 
 void report_tables(const struct report *r, const struct report_head *h, FILE *out)
 {
-	(void)fputs("<div class=\"two\">\n<div>\n", out);
+	(void)fputs("<div class=\"two tables\">\n<div>\n", out);
 	put_units(r, out);
 	(void)fputs("</div>\n<div>\n", out);
 	put_steps(r, out);
 	(void)fputs("</div>\n</div>\n", out);
-	put_reasons(out, "Failures", true, &r->failures);
-	put_reasons(out, "Waits", true, &r->waits);
-	put_reasons(out, "Refused", false, &r->refusals);
-	put_reasons(out, "Turned away unidentified", true, &r->unidentified);
+	put_reasons(out, "Failures", true, true, &r->failures);
+	put_reasons(out, "Waits", true, true, &r->waits);
+	put_reasons(out, "Refused", false, true, &r->refusals);
+	put_reasons(out, "Turned away unidentified", true, false, &r->unidentified);
 	(void)fputs("<div class=\"two\">\n<div>\n", out);
 	put_rate(r, out);
 	(void)fputs("</div>\n<div>\n", out);

@@ -80,17 +80,23 @@ static void put_units(const struct report *r, FILE *out)
 		(void)fprintf(out, "  %lld units per hour\n", (long long)report_per_hour(r));
 }
 
-static void put_reasons(const char *title, const struct report_reasons *reasons, FILE *out)
+/* times and units: which of the two say something of these reasons. */
+static void put_reasons(const char *title, bool times, bool units,
+    const struct report_reasons *reasons, FILE *out)
 {
 	if (reasons->count == 0)
 		return;
-	(void)fprintf(out, "\n  %-28s %6s %6s  first said\n", title, "times", "units");
+	(void)fprintf(out, "\n  %-28s %6s %6s  first said\n", title, times ? "times" : "",
+	    units ? "units" : "");
 	for (size_t i = 0; i < reasons->count; i++) {
 		const struct report_reason *row = &reasons->list[i];
 
 		(void)fputs("  ", out);
 		put_column(out, row->code, 28);
-		(void)fprintf(out, " %6lld %6lld  ", (long long)row->times, (long long)row->units);
+		(void)fprintf(out, times ? " %6lld" : " %6.0lld",
+		    times ? (long long)row->times : 0);
+		(void)fprintf(out, units ? " %6lld  " : " %6.0lld  ",
+		    units ? (long long)row->units : 0);
 		put_text(out, row->message);
 		(void)fputc('\n', out);
 	}
@@ -175,10 +181,10 @@ void report_text(const struct report *r, const struct report_head *h, FILE *out)
 {
 	put_head(r, h, out);
 	put_units(r, out);
-	put_reasons("failures", &r->failures, out);
-	put_reasons("waits", &r->waits, out);
-	put_reasons("refused", &r->refusals, out);
-	put_reasons("not identified", &r->unidentified, out);
+	put_reasons("failures", true, true, &r->failures, out);
+	put_reasons("waits", true, true, &r->waits, out);
+	put_reasons("refused", false, true, &r->refusals, out);
+	put_reasons("not identified", true, false, &r->unidentified, out);
 	put_rate(r, out);
 	put_steps(r, out);
 	put_tallies("product", &r->products, out);

@@ -329,7 +329,8 @@ static void count_unit(struct report *r, const struct unit *u)
 	else if (row->outcome == REPORT_REFUSED)
 		reasons = &r->refusals;
 	if (reasons != NULL)
-		count_reason_unit(reasons, row->reason, u->domain, row->message);
+		count_reason_unit(reasons, row->reason, u->domain, row->message,
+		    row->outcome == REPORT_REFUSED);
 }
 
 int unit_end(struct report_builder *b, struct err *e)

@@ -221,9 +221,10 @@ struct records_span {
 /*
  * What a report of the span is made of, of one moment, also while a station appends: first the span's
  * events that are about no unit; then, unit after unit in the order of their serials, all events of each
- * unit that has one in the span (with an order: that had a job of it), oldest first, from its first one to
- * the last before to_ms. Each is its body, "hash" and "unit" (its serial; absent before the units), and
- * for a claim that opened a job "ordinal" (where it has one), "product" and "version". each may read more.
+ * unit that has one in the span (or near it in the records; with an order: that had a job of it), oldest
+ * first, from its first one to the last before to_ms. Each is its body, "hash" and "unit" (its serial;
+ * absent before the units), and for a claim that opened a job "ordinal" (where it has one), "product" and
+ * "version". each may read more.
  * Memory: one event; what SQLite sorts (serials) spills to disk.
  */
 must_check int records_period(struct records *r, const struct records_span *span,

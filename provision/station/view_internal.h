@@ -1,0 +1,62 @@
+/* What view.c keeps and view_snapshot.c writes. */
+#ifndef KILN_VIEW_INTERNAL_H
+#define KILN_VIEW_INTERNAL_H
+
+#include "clock.h"
+#include "view.h"
+
+enum { VIEW_LAST = 64, VIEW_TEXT = 480 };
+
+/* The last durations of one thing, in ms. */
+struct view_times {
+	int64_t ms[VIEW_LAST];
+	size_t count; /* of all that ever came */
+};
+/* The median; 0 where there is none. */
+int64_t view_typical(const struct view_times *t);
+
+enum view_slot_state {
+	VIEW_SLOT_EMPTY,
+	VIEW_SLOT_OPENING,
+	VIEW_SLOT_RUNNING,
+	VIEW_SLOT_WAITS, /* for the CA or the HSM */
+	VIEW_SLOT_PASSED,
+	VIEW_SLOT_FAILED,
+	VIEW_SLOT_REFUSED,
+	VIEW_SLOT_PARKED,
+	VIEW_SLOT_CLOSED,
+};
+
+struct view_slot {
+	enum view_slot_state state;
+	bool present;
+	char serial[IDENTITY_MAX + 1];
+	enum step_id step;
+	int64_t begun_ms; /* monotonic */
+	int64_t ms;       /* of a unit that has ended */
+	char domain[16], code[40], message[VIEW_TEXT], advice[VIEW_TEXT];
+};
+
+/* Whom all units ask. */
+struct view_health {
+	bool down;
+	char code[40], message[VIEW_TEXT], advice[VIEW_TEXT], since[CLOCK_TEXT];
+	int64_t retry_at, waiting;
+};
+
+struct view {
+	const struct config *config;
+	char product[IDENTITY_MAX + 1], version[IDENTITY_MAX + 1];
+	char profile_sha256[2 * SHA256_LEN + 1];
+	enum view_state state;
+	char stop_by[128], stop_reason[VIEW_TEXT], stop_at[CLOCK_TEXT];
+	char fault_code[40], fault_message[VIEW_TEXT], fault_advice[VIEW_TEXT],
+	    fault_at[CLOCK_TEXT];
+	struct view_health ca, hsm;
+	int64_t passed, failed, refused, parked;
+	int64_t first_ms; /* monotonic, of the first device; 0: none came */
+	struct view_times steps[STEP_COUNT], cycle;
+	struct view_slot slots[CONFIG_SLOTS_MAX];
+};
+
+#endif

@@ -17,6 +17,20 @@ const struct command commands[] = {
 	{ "batch", cmd_batch,
 	    "--config station.yaml [--list units.csv] [--count N] [--json]\n"
 	    "          provision what appears in the slots" },
+	{ "run", cmd_run,
+	    "--config station.yaml [--json]\n"
+	    "          the station as a service: provisions what appears in the slots until it is "
+	    "told to end" },
+	{ "status", cmd_status,
+	    "--config station.yaml [--json]\n          of a running station: slots, CA, HSM, "
+	    "counts" },
+	{ "watch", cmd_watch,
+	    "--config station.yaml [--json]\n          what happens at a running station, until it "
+	    "ends" },
+	{ "stop", cmd_stop,
+	    "--config station.yaml --reason R\n"
+	    "          a running station begins no unit any more; those in flight go on" },
+	{ "start", cmd_start, "--config station.yaml\n          ... and begins again" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

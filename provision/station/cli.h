@@ -32,9 +32,14 @@ int cmd_profile(int argc, char **argv);
 int cmd_records(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_rework(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_scrap(int argc, char **argv);
 int cmd_slots(int argc, char **argv);
+int cmd_start(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 /* The table, NULL name at the end. */
 extern const struct command commands[];

@@ -215,10 +215,53 @@ static int read_root(struct config *c, struct err *e)
 	return yaml_parse(&c->yaml, c->path, (const char *)text.data, text.len, e);
 }
 
+/* "0660": what chmod takes. Nobody but a group is ever let in. */
+static int read_mode(const struct yaml_node *map, unsigned *ret, struct err *e)
+{
+	const char *text;
+	char *end;
+	unsigned long mode;
+
+	if (yaml_str(map, "mode", "0600", &text, e) != 0)
+		return -1;
+	mode = strtoul(text, &end, 8);
+	if (*end != '\0' || end == text || (mode != 0600 && mode != 0660))
+		return yaml_error(yaml_get(map, "mode"), e, "mode is \"0600\" or \"0660\"");
+	*ret = (unsigned)mode;
+	return 0;
+}
+
+static int load_control(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "socket", "mode", "group", NULL };
+	AUTO_STRUCT(buf) fallback = { 0 };
+	const struct yaml_node *map;
+
+	c->control_mode = 0600;
+	if (yaml_map(root, "control", false, &map, e) != 0)
+		return -1;
+	if (map == NULL || yaml_get(map, "socket") == NULL) {
+		if (buf_printf(&fallback, e, "%s/control.sock", c->state) != 0)
+			return -1;
+		c->control_socket = strndup((const char *)fallback.data, fallback.len);
+		if (c->control_socket == NULL)
+			return err_nomem(e);
+	}
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 || read_mode(map, &c->control_mode, e) != 0 ||
+	    (yaml_get(map, "group") != NULL &&
+		yaml_str(map, "group", NULL, &c->control_group, e) != 0))
+		return -1;
+	if (c->control_socket == NULL)
+		return path_of(c, map, "socket", NULL, &c->control_socket, e);
+	return 0;
+}
+
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "order", "shifts", NULL };
+		"slots", "control", "order", "shifts", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -228,7 +271,8 @@ static int load(struct config *c, struct err *e)
 	    path_of(c, root, "records", NULL, &c->records, e) != 0 ||
 	    path_of(c, root, "state", "state", &c->state, e) != 0 ||
 	    path_of(c, root, "profile", NULL, &c->profile, e) != 0 || load_ca(c, root, e) != 0 ||
-	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0)
+	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0 ||
+	    load_control(c, root, e) != 0)
 		return -1;
 	if (shifts_load(&c->shifts, root, e) != 0)
 		return -1;
@@ -291,6 +335,7 @@ void config_free(struct config *c)
 	free(c->ca_anchors);
 	free(c->module);
 	free(c->attestation_anchors);
+	free(c->control_socket);
 	free(c->credential_file);
 	free_token(&c->tls);
 	free_token(&c->attestation);

@@ -65,6 +65,10 @@ struct config {
 	char *slots_file; /* path: where the slots are, if not in station.yaml itself; else NULL */
 	struct yaml *slots_yaml;
 
+	char *control_socket; /* path: where a running station is asked */
+	unsigned control_mode;
+	const char *control_group; /* whose members may ask; NULL: nobody's */
+
 	const char *order; /* id, or NULL: unbounded */
 	int64_t quantity;
 

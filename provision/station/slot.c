@@ -280,6 +280,10 @@ static void on_appeared(struct slot *slot, const struct err *trouble)
 		return;
 	if (slot->state == SLOT_EMPTY && slot->station->draining)
 		return;
+	if (slot->state == SLOT_EMPTY && slot->station->held) {
+		tell(slot, "held");
+		return;
+	}
 	if (slot->state == SLOT_EMPTY && slot->closed) {
 		tell_closed(slot);
 		return;
@@ -328,10 +332,17 @@ void slot_place_changed(struct slot *slot, const struct place_now *now)
 {
 	slot->present = now->present;
 	slot->place = now->place;
+	slot->trouble = now->trouble;
 	if (now->present)
 		on_appeared(slot, now->trouble);
 	else
 		on_vanished(slot);
+}
+
+void slot_begin(struct slot *slot)
+{
+	if (slot->present && slot->state == SLOT_EMPTY)
+		on_appeared(slot, slot->trouble);
 }
 
 int slot_init(struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)

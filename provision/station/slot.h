@@ -24,6 +24,7 @@ struct slot {
 	bool present;
 	const char
 	    *place; /* of config's, where the device is; NULL: none, or config has an address */
+	const struct err *trouble; /* with what is there; of the place's */
 	bool
 	    closed; /* its link failed too often: until the station starts again nothing begins in it */
 	struct streak failures; /* of the link, since a unit passed */
@@ -40,6 +41,9 @@ must_check int slot_init(struct slot *slot, struct station *s, const struct conf
 void slot_free(struct slot *slot);
 /* A device appeared or went away. After a reset it may be at another of the slot's places. */
 void slot_place_changed(struct slot *slot, const struct place_now *now);
+
+/* Begins with the device that is there and waits for it. */
+void slot_begin(struct slot *slot);
 
 /* For the job. request is taken over. */
 must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,

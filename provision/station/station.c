@@ -315,6 +315,13 @@ int station_arm(struct station *s, struct err *e)
 	    s, e);
 }
 
+void station_hold(struct station *s, bool held)
+{
+	s->held = held;
+	for (size_t i = 0; !held && i < s->slot_count; i++)
+		slot_begin(&s->slots[i]);
+}
+
 void station_drain(struct station *s)
 {
 	s->draining = true;

@@ -26,6 +26,7 @@ struct slot;
 /*
  * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
  *   arrived  slot [place]                  a device is in the slot; place: in USB
+ *   held     slot [place]                  a device is in the slot, and waits until something may begin
  *   step     slot serial step outcome ("start" "ok" "wait" "retry" "anew" "failed") ms who code message
  *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
  *            is then parked, and continued when it comes back)
@@ -74,6 +75,7 @@ struct station {
 	size_t slot_count;
 	struct job *jobs; /* in flight */
 	bool draining, leaving, closing;
+	bool held;         /* a device that comes waits in its slot: nothing begins */
 	struct err broken; /* domain NONE while the station works */
 	struct event *idle;
 
@@ -89,6 +91,8 @@ must_check int station_open(struct station **ret, struct event_base *loop,
     const struct config *config, const struct station_hooks *hooks, struct err *e);
 /* Devices that appear from now on are provisioned. */
 must_check int station_arm(struct station *s, struct err *e);
+/* held: units in flight go on, and nothing begins until it is released; then with what is there. */
+void station_hold(struct station *s, bool held);
 /* Starts no unit any more; hooks->idle when the last one in flight has ended. */
 void station_drain(struct station *s);
 /* As station_drain, and units that wait for the CA or the HSM to answer again are parked. */

@@ -94,6 +94,13 @@ static void on_arrived(struct view *v, struct view_slot *s, const json_t *event)
 		v->first_ms = s->begun_ms;
 }
 
+static void on_held(struct view *v, struct view_slot *s, const json_t *event)
+{
+	(void)v;
+	(void)event;
+	*s = (struct view_slot){ .state = VIEW_SLOT_HELD, .present = true };
+}
+
 static void on_step(struct view *v, struct view_slot *s, const json_t *event)
 {
 	const char *outcome = json_opt_str(event, "outcome", "");
@@ -141,7 +148,8 @@ static void on_left(struct view *v, struct view_slot *s, const json_t *event)
 	(void)v;
 	(void)event;
 	s->present = false;
-	if (s->state == VIEW_SLOT_OPENING || s->state == VIEW_SLOT_RUNNING)
+	if (s->state == VIEW_SLOT_HELD || s->state == VIEW_SLOT_OPENING ||
+	    s->state == VIEW_SLOT_RUNNING)
 		s->state = VIEW_SLOT_EMPTY;
 }
 
@@ -198,6 +206,7 @@ void view_take(struct view *v, const json_t *event)
 		void (*take)(struct view *v, struct view_slot *s, const json_t *event);
 	} rows[] = {
 		{ "arrived", on_arrived },
+		{ "held", on_held },
 		{ "step", on_step },
 		{ "unit", on_unit },
 		{ "left", on_left },

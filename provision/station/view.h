@@ -41,7 +41,7 @@ void view_take(struct view *v, const json_t *event);
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms}: of this run
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none
  *   slots [{name, state, present, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
- *     code, message, advice}], state "empty" "opening" "running" "waits" "passed" "failed" "refused"
+ *     code, message, advice}], state "empty" "held" "opening" "running" "waits" "passed" "failed" "refused"
  *     "parked" "closed". How a unit ended stays until the next device comes, also when it was taken out.
  * Owned by the caller; NULL where memory ran out.
  */

@@ -17,6 +17,7 @@ int64_t view_typical(const struct view_times *t);
 
 enum view_slot_state {
 	VIEW_SLOT_EMPTY,
+	VIEW_SLOT_HELD, /* there is a device, and nothing begins */
 	VIEW_SLOT_OPENING,
 	VIEW_SLOT_RUNNING,
 	VIEW_SLOT_WAITS, /* for the CA or the HSM */

@@ -14,6 +14,7 @@ static const char *const states[] = {
 
 static const char *const slot_states[] = {
 	[VIEW_SLOT_EMPTY] = "empty",
+	[VIEW_SLOT_HELD] = "held",
 	[VIEW_SLOT_OPENING] = "opening",
 	[VIEW_SLOT_RUNNING] = "running",
 	[VIEW_SLOT_WAITS] = "waits",

@@ -68,15 +68,15 @@ class Program:
 
 
 class Batch:
-    """kiln batch --json with somebody at the fixture: a unit that has ended is taken out."""
+    """kiln batch --json (or run) with somebody at the fixture: a unit that has ended is taken out."""
 
-    def __init__(self, world, *arguments, swap=True, config=None):
+    def __init__(self, world, *arguments, swap=True, config=None, command="batch"):
         self.world, self.swap = world, swap
         world.batches.append(self)
         self.events, self.units = [], []
         self.seen = threading.Condition()
         self.process = subprocess.Popen(
-            [KILN, "batch", "--config", config or world.config, "--json", *map(str, arguments)],
+            [KILN, command, "--config", config or world.config, "--json", *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=world.environment)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()

@@ -1,0 +1,216 @@
+/* kiln status, watch, stop, start: what a running station is asked. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "asking.h"
+#include "cli.h"
+#include "face.h"
+
+struct ask {
+	const char *config_path, *reason;
+	bool json;
+	struct config *config;
+	struct asking asking;
+};
+
+static void ask_free(struct ask *a)
+{
+	asking_close(&a->asking);
+	if (a->config != NULL)
+		config_free(a->config);
+}
+OWNED_STRUCT(ask, ask_free)
+
+static bool parse(struct ask *a, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "reason", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'c')
+			a->config_path = optarg;
+		else if (o == 'r')
+			a->reason = optarg;
+		else if (o == 'j')
+			a->json = true;
+		else
+			return false;
+	}
+	return optind == argc && a->config_path != NULL;
+}
+
+static int connect_station(struct ask *a, struct err *e)
+{
+	if (config_load(&a->config, a->config_path, e) != 0)
+		return -1;
+	return asking_open(&a->asking, a->config, e);
+}
+
+static void print_health(const char *title, const json_t *health)
+{
+	(void)printf("%s: %s", title, json_opt_str(health, "state", "?"));
+	if (strcmp(json_opt_str(health, "state", ""), "down") == 0) {
+		(void)printf(" since %s, %" PRId64 " wait: ", json_opt_str(health, "since", "?"),
+		    json_opt_int(health, "waiting", 0));
+		cli_print(json_opt_str(health, "message", ""));
+	}
+	(void)putchar('\n');
+}
+
+static void print_slot(const json_t *slot)
+{
+	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
+	    json_opt_str(slot, "state", "?"), json_opt_str(slot, "serial", ""));
+	if (json_object_get(slot, "step") != NULL)
+		(void)printf("%s, %" PRId64 " %%, %.1f s left ", json_opt_str(slot, "step", ""),
+		    json_opt_int(slot, "percent", 0),
+		    (double)json_opt_int(slot, "left_ms", 0) / 1000.0);
+	cli_print(json_opt_str(slot, "message", ""));
+	if (json_opt_str(slot, "advice", NULL) != NULL) {
+		(void)printf("\n           -> ");
+		cli_print(json_opt_str(slot, "advice", ""));
+	}
+	(void)putchar('\n');
+}
+
+static void print_state(const json_t *s)
+{
+	const json_t *stop = json_object_get(s, "stop"), *fault = json_object_get(s, "fault");
+
+	(void)printf("station %s: %s\n", json_opt_str(json_object_get(s, "station"), "id", "?"),
+	    json_opt_str(s, "state", "?"));
+	if (json_is_object(stop)) {
+		(void)printf("stopped by %s at %s: ", json_opt_str(stop, "by", "?"),
+		    json_opt_str(stop, "at", "?"));
+		cli_print(json_opt_str(stop, "reason", ""));
+		(void)putchar('\n');
+	}
+	if (json_is_object(fault)) {
+		cli_print(json_opt_str(fault, "message", ""));
+		(void)printf("\n        -> %s\n", json_opt_str(fault, "advice", ""));
+	}
+}
+
+static void print_snapshot(const json_t *s)
+{
+	const json_t *product = json_object_get(s, "profile");
+	const json_t *counters = json_object_get(s, "counters");
+	const json_t *health = json_object_get(s, "health");
+	const json_t *slot;
+	size_t i;
+
+	print_state(s);
+	(void)printf("profile: %s %s%s\n", json_opt_str(product, "product", "?"),
+	    json_opt_str(product, "version", "?"),
+	    json_opt_bool(s, "test", false) ? " (NOT FOR PRODUCTION: accept_test_ca)" : "");
+	print_health("CA", json_object_get(health, "ca"));
+	print_health("HSM", json_object_get(health, "hsm"));
+	(void)printf("units since the start: %" PRId64 " passed, %" PRId64 " failed, %" PRId64
+		     " refused, %" PRId64 " parked; %" PRId64 " per hour\n",
+	    json_opt_int(counters, "passed", 0), json_opt_int(counters, "failed", 0),
+	    json_opt_int(counters, "refused", 0), json_opt_int(counters, "parked", 0),
+	    json_opt_int(json_object_get(s, "rates"), "units_per_hour", 0));
+	json_array_foreach(json_object_get(s, "slots"), i, slot) print_slot(slot);
+}
+
+static int show_status(struct ask *a, struct err *e)
+{
+	AUTO(json_t) *ok = NULL;
+
+	if (asking_ask(&a->asking, json_pack("{s:s}", "do", "status"), &ok, e) != 0)
+		return -1;
+	if (a->json) {
+		(void)json_dumpf(json_object_get(ok, "snapshot"), stdout, JSON_COMPACT);
+		(void)putchar('\n');
+	} else {
+		print_snapshot(json_object_get(ok, "snapshot"));
+	}
+	return 0;
+}
+
+/* Until the station ends. */
+static int show_events(struct ask *a, struct face *face, struct err *e)
+{
+	for (;;) {
+		AUTO(json_t) *event = NULL;
+
+		if (asking_hear(&a->asking, &event, e) != 0)
+			return -1;
+		if (event == NULL)
+			return 0;
+		if (json_object_get(event, "n") != NULL)
+			face_take(face, event);
+	}
+}
+
+static int watch(struct ask *a, struct err *e)
+{
+	AUTO(json_t) *ok = NULL;
+	struct event_base *loop = event_base_new();
+	struct face face = { 0 };
+	int rc = -1;
+
+	if (loop == NULL)
+		(void)err_nomem(e);
+	else if (face_init(&face, loop, a->json, 0, e) == 0 &&
+		 asking_ask(&a->asking, json_pack("{s:s}", "do", "subscribe"), &ok, e) == 0)
+		rc = show_events(a, &face, e);
+	face_free(&face);
+	if (loop != NULL)
+		event_base_free(loop);
+	return rc;
+}
+
+static int stop(struct ask *a, struct err *e)
+{
+	AUTO(json_t) *ok = NULL;
+
+	return asking_ask(&a->asking, json_pack("{s:s, s:s*}", "do", "stop", "reason", a->reason),
+	    &ok, e);
+}
+
+static int start(struct ask *a, struct err *e)
+{
+	AUTO(json_t) *ok = NULL;
+
+	return asking_ask(&a->asking, json_pack("{s:s}", "do", "start"), &ok, e);
+}
+
+static int run(int argc, char **argv, int (*ask)(struct ask *a, struct err *e))
+{
+	AUTO_STRUCT(ask) a = { 0 };
+	struct err e = { 0 };
+
+	if (!parse(&a, argc, argv))
+		return cli_usage(argv[0]);
+	if (connect_station(&a, &e) != 0 || ask(&a, &e) != 0)
+		return cli_fail(&e);
+	return EXIT_PASSED;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	return run(argc, argv, show_status);
+}
+
+int cmd_watch(int argc, char **argv)
+{
+	return run(argc, argv, watch);
+}
+
+int cmd_stop(int argc, char **argv)
+{
+	return run(argc, argv, stop);
+}
+
+int cmd_start(int argc, char **argv)
+{
+	return run(argc, argv, start);
+}

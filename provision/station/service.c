@@ -1,0 +1,349 @@
+#include "service.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control.h"
+#include "notify.h"
+#include "station.h"
+#include "view.h"
+
+enum { BEAT_MS = 2000, REASON_MAX = 400 };
+
+struct service {
+	const struct service_options *options;
+	struct event_base *loop;
+	struct station *station;
+	struct control *control;
+	struct view *view;
+	struct event *interrupt, *terminate, *beat, *watchdog;
+	int signals;
+	bool failed_to_start;
+	struct err why;
+};
+
+static void give_up(struct service *s, const struct err *why)
+{
+	s->why = *why;
+	(void)event_base_loopbreak(s->loop); /* fails only on a broken loop */
+}
+
+static void on_event(void *context, const json_t *event)
+{
+	struct service *s = context;
+	AUTO(json_t) *numbered = json_copy((json_t *)(uintptr_t)event);
+	struct err e = { 0 };
+
+	view_take(s->view, event);
+	if (s->options->event != NULL)
+		s->options->event(s->options->context, event);
+	if (s->control == NULL)
+		return;
+	if (numbered == NULL)
+		(void)err_nomem(&e);
+	if (numbered == NULL || control_tell(s->control, numbered, &e) != 0)
+		give_up(s, &e);
+}
+
+static int on_admit(void *context, const struct identity *identity, struct err *e)
+{
+	(void)context;
+	(void)identity;
+	(void)e;
+	return 0; /* a service has no list: the profile and the order say what is made */
+}
+
+static void fail_to_start(struct service *s, const struct err *why)
+{
+	s->failed_to_start = true;
+	give_up(s, why);
+}
+
+static void on_ready(void *context, const struct err *why)
+{
+	struct service *s = context;
+	struct err e = { 0 };
+
+	if (why == NULL && station_arm(s->station, &e) != 0)
+		why = &e;
+	if (why != NULL) {
+		fail_to_start(s, why);
+		return;
+	}
+	view_set_state(s->view, VIEW_RUNNING, NULL, NULL);
+	station_tell(s->station, json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready",
+				     "message", "plug the units in"));
+	(void)notify_send("READY=1\nSTATUS=units are made", &e); /* the manager's time-out tells */
+}
+
+static void on_idle(void *context, const struct err *why)
+{
+	struct service *s = context;
+
+	if (why != NULL)
+		s->why = *why;
+	(void)event_base_loopbreak(s->loop);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+	struct service *s = context;
+	struct err ignored = { 0 };
+
+	(void)number;
+	(void)what;
+	if (++s->signals > 1) {
+		(void)event_base_loopbreak(s->loop);
+		return;
+	}
+	(void)notify_send("STOPPING=1\nSTATUS=units in flight are finished", &ignored);
+	station_tell(s->station,
+	    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "draining", "message",
+		"finishing what is in flight; once more to stop now"));
+	station_leave(s->station);
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *context)
+{
+	struct service *s = context;
+
+	(void)fd;
+	(void)what;
+	control_beat(s->control);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+	struct err ignored = { 0 };
+
+	(void)fd;
+	(void)what;
+	(void)context;
+	(void)notify_send("WATCHDOG=1", &ignored); /* unheard, the manager starts us anew */
+}
+
+static json_t *on_snapshot(void *context)
+{
+	const struct service *s = context;
+
+	return view_snapshot(s->view);
+}
+
+/* An action on its way into the records. */
+struct action {
+	struct service *service;
+	struct control_question *question;
+	struct record record;
+	bool held;
+	char by[128], reason[REASON_MAX];
+};
+
+static void name_user(uid_t uid, char *ret, size_t size)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	if (user != NULL)
+		(void)snprintf(ret, size, "%s", user->pw_name);
+	else
+		(void)snprintf(ret, size, "uid %u", uid);
+}
+
+static void take_effect(const struct action *a)
+{
+	struct service *s = a->service;
+
+	if (s->station->closing)
+		return;
+	view_set_state(s->view, a->held ? VIEW_STOPPED : VIEW_RUNNING, a->by, a->reason);
+	station_tell(s->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what",
+				     a->held ? "stopped" : "started", "by", a->by, "message",
+				     a->held ? a->reason : "units are made again"));
+	station_hold(s->station, a->held);
+}
+
+static void on_action(struct record *r)
+{
+	struct action *a = r->context;
+
+	if (r->rc != 0) {
+		control_refuse(a->question, &r->err);
+		station_break(a->service->station, &r->err);
+	} else {
+		take_effect(a);
+		control_answer(a->question, NULL);
+	}
+	record_free(r);
+	free(a);
+}
+
+static void submit(struct service *s, struct action *a, const char *what)
+{
+	struct record *r = &a->record;
+	struct err e = { 0 };
+
+	r->body = json_pack("{s:s, s:s, s:{s:s, s:s}}", "event", "station", "what", what, "detail",
+	    "by", a->by, "reason", a->reason);
+	r->done = on_action;
+	r->context = a;
+	if (r->body == NULL) {
+		(void)err_nomem(&e);
+		control_refuse(a->question, &e);
+		free(a);
+		return;
+	}
+	records_submit(s->station->records, r);
+}
+
+static int check_action(const struct service *s, bool held, const char *reason, struct err *e)
+{
+	if (s->station->draining || s->station->broken.domain != ERR_NONE)
+		return err_set(e, ERR_OPERATOR, "station.ending", "the station is ending");
+	if (s->station->held == held)
+		return err_set(e, ERR_OPERATOR, "station.state",
+		    held ? "the station is stopped already" : "the station is not stopped");
+	if (held && reason[0] == '\0')
+		return err_set(e, ERR_OPERATOR, "station.reason",
+		    "say why: the reason is on the screen and in the records");
+	if (strlen(reason) >= REASON_MAX)
+		return err_set(e, ERR_OPERATOR, "station.reason",
+		    "a reason has at most %d characters", REASON_MAX - 1);
+	return 0;
+}
+
+static void act(struct service *s, struct control_question *q, bool held)
+{
+	const char *reason = json_opt_str(q->request, "reason", "");
+	struct err e = { 0 };
+	struct action *a = NULL;
+
+	if (check_action(s, held, reason, &e) == 0 && (a = calloc(1, sizeof(*a))) == NULL)
+		(void)err_nomem(&e);
+	if (a == NULL) {
+		control_refuse(q, &e);
+		return;
+	}
+	*a = (struct action){ .service = s, .question = q, .held = held };
+	(void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
+	name_user(q->uid, a->by, sizeof(a->by));
+	submit(s, a, held ? "stopped" : "started");
+}
+
+static void on_asked(void *context, struct control_question *q)
+{
+	struct service *s = context;
+	const char *what = json_opt_str(q->request, "do", "");
+	struct err e = { 0 };
+
+	if (strcmp(what, "stop") == 0 || strcmp(what, "start") == 0) {
+		act(s, q, strcmp(what, "stop") == 0);
+		return;
+	}
+	(void)err_set(&e, ERR_OPERATOR, "control.unknown", "there is no request \"%.40s\"", what);
+	control_refuse(q, &e);
+}
+
+static int find_group(const char *name, gid_t *ret, struct err *e)
+{
+	const struct group *group = name != NULL ? getgrnam(name) : NULL;
+
+	if (name != NULL && group == NULL)
+		return err_set(e, ERR_CONFIG, "control.group", "there is no group \"%s\"", name);
+	*ret = group != NULL ? group->gr_gid : (gid_t)-1;
+	return 0;
+}
+
+static int listen_for(struct service *s, const struct config *c, struct err *e)
+{
+	const struct control_hooks hooks = { on_snapshot, on_asked, s };
+	struct control_terms terms = { .path = c->control_socket, .mode = c->control_mode };
+
+	if (find_group(c->control_group, &terms.group, e) != 0)
+		return -1;
+	return control_open(&s->control, s->loop, &terms, &hooks, e);
+}
+
+static int repeat(struct service *s, struct event **ret, event_callback_fn run, int64_t ms,
+    struct err *e)
+{
+	const struct timeval every = { ms / 1000, ms % 1000 * 1000 };
+
+	*ret = event_new(s->loop, -1, EV_PERSIST, run, s);
+	return *ret != NULL && event_add(*ret, &every) == 0 ? 0 : err_nomem(e);
+}
+
+static int prepare(struct service *s, struct err *e)
+{
+	int64_t watchdog_ms = notify_watchdog_ms();
+
+	s->interrupt = evsignal_new(s->loop, SIGINT, on_signal, s);
+	s->terminate = evsignal_new(s->loop, SIGTERM, on_signal, s);
+	if (s->interrupt == NULL || s->terminate == NULL || event_add(s->interrupt, NULL) != 0 ||
+	    event_add(s->terminate, NULL) != 0)
+		return err_nomem(e);
+	if (repeat(s, &s->beat, on_beat, BEAT_MS, e) != 0)
+		return -1;
+	return watchdog_ms > 0 ? repeat(s, &s->watchdog, on_watchdog, watchdog_ms, e) : 0;
+}
+
+static void event_free_any(struct event *event)
+{
+	if (event != NULL)
+		event_free(event);
+}
+
+/* The station first: its last records answer questions. */
+static void service_free(struct service *s)
+{
+	if (s->station != NULL)
+		station_close(s->station);
+	if (s->control != NULL)
+		control_close(s->control);
+	if (s->view != NULL)
+		view_free(s->view);
+	event_free_any(s->interrupt);
+	event_free_any(s->terminate);
+	event_free_any(s->beat);
+	event_free_any(s->watchdog);
+}
+OWNED_STRUCT(service, service_free)
+
+/* The records' lock is the station's own: it is taken before anybody can ask. */
+static int run(struct service *s, const struct config *config, struct err *e)
+{
+	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, s };
+
+	if (view_new(&s->view, config, e) != 0 ||
+	    station_open(&s->station, s->loop, config, &hooks, e) != 0)
+		return -1;
+	view_set_profile(s->view, s->station->profile);
+	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)
+		return -1;
+	if (event_base_dispatch(s->loop) < 0) /* it ends by loopbreak */
+		(void)err_errno(&s->why, ERR_CONFIG, "loop", "waiting for what happens next");
+	if (!s->failed_to_start)
+		return 0;
+	*e = s->why;
+	return -1;
+}
+
+int service_run(struct event_base *loop, const struct service_options *options, struct err *ret_why,
+    bool *ret_aborted, struct err *e)
+{
+	AUTO_PTR(config) *config = NULL;
+
+	if (config_load(&config, options->config, e) != 0)
+		return -1;
+	{
+		AUTO_STRUCT(service) s = { .options = options, .loop = loop };
+
+		if (run(&s, config, e) != 0)
+			return -1;
+		*ret_why = s.why;
+		*ret_aborted = s.signals > 1;
+	}
+	return 0;
+}

@@ -89,16 +89,19 @@ static const struct {
 	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },
 	{ "link.permission",
-	    "install scripts/udev/70-kiln.rules (udevadm control --reload, then plug it in "
-	    "again), and add the station's user to the group that they name; a serial port's is "
-	    "dialout" },
+	    "have an engineer install the udev rules (70-kiln.rules, in share/kiln/udev: its "
+	    "first lines say how) and add the station's user to the group kiln; then plug it in "
+	    "again" },
 	{ "link.locked", "another program has the device: stop it (ModemManager, pcscd, a terminal "
 			 "program), then plug it in again" },
-	{ "link.ambiguous", "call the engineer: the device has several interfaces of that kind; "
-			    "the profile's link says which" },
 	{ "link.address", "call the engineer: the device has several serial ports; the profile "
 			  "says which: link: { baud: B, interface: N }" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
+	{ "link.babble", "put this unit into the red bin: it does not keep to what USB allows" },
+	{ "link.interface", "put this unit aside: it is not the product that the profile says; or "
+			    "call the engineer to correct the profile's link" },
+	{ "link.memory", "call the engineer: the kernel's memory for USB is too small "
+			 "(usbfs_memory_mb)" },
 	{ "slot.two-devices", "take one of them out: a slot has room for one device" },
 	{ "slot.known", "take it out and plug it into another position; kiln slots learn --anew "
 			"forgets what the file has" },

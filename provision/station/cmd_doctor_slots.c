@@ -21,7 +21,7 @@ static bool is_there(const char *root, const char *path, const char *name, int m
 static bool has_rules(const char *root)
 {
 	for (size_t i = 0; i < COUNT(rule_folders); i++)
-		if (is_there(root, rule_folders[i], strrchr(UDEV_RULES, '/'), F_OK))
+		if (is_there(root, rule_folders[i], "/" UDEV_RULES, F_OK))
 			return true;
 	return false;
 }
@@ -34,10 +34,12 @@ int doctor_check_usb(const char *root, const char **ret_warning, struct err *e)
 	if (!is_there(root, "/dev/bus/usb", "", R_OK | X_OK))
 		return err_set(e, ERR_CONFIG, "usb.nodes",
 		    "/dev/bus/usb is not there or not readable: no device can be opened");
-	*ret_warning = has_rules(root)
-			   ? NULL
-			   : "the udev rules are not installed (" UDEV_RULES
-			     "): only root can open devices, unless other rules let the station";
+	*ret_warning =
+	    has_rules(root)
+		? NULL
+		: "the udev rules are not installed (" UDEV_RULES
+		  ", in share/kiln/udev): only root can open devices, unless other rules let "
+		  "the station";
 	return 0;
 }
 

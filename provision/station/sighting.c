@@ -37,8 +37,8 @@ static int check_node(const char *root, const char *node, struct err *e)
 		return 0;
 	if (errno == EACCES || errno == EPERM)
 		return err_set(e, ERR_LINK, "link.permission",
-		    "no permission for %s: the udev rules are missing (" UDEV_RULES
-		    ", to /etc/udev/rules.d), or the station's user is not in their group",
+		    "no permission for %s: the udev rules (" UDEV_RULES ") are not in "
+		    "/etc/udev/rules.d, or the station's user is not in the group kiln",
 		    node);
 	return err_set(e, ERR_LINK, "link.absent", "%s is not there", node);
 }

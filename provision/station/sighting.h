@@ -10,7 +10,7 @@
 #include "usb_tree.h"
 
 /* The rules that let the station's user open devices. */
-#define UDEV_RULES "scripts/udev/70-kiln.rules"
+#define UDEV_RULES "70-kiln.rules"
 
 /* One reading of the tree. */
 struct usb_view {

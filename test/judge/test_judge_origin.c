@@ -29,7 +29,7 @@ static int set_up(void **state)
 	assert_non_null(c);
 	assert_ok(profile_parse(&c->profile, "test", text, strlen(text), &e), &e);
 	c->root_key = pki_key("P-384");
-	c->attester_key = pki_key("RSA");
+	c->attester_key = pki_key("P-256");
 	c->key = pki_key("P-256");
 	c->root = pki_cert(&(struct pki_spec){ .name = "chip maker",
 	    .key = c->root_key,
@@ -221,7 +221,7 @@ static void test_his_own_word_is_none(void **state)
 static void test_a_signature_that_does_not_fit(void **state)
 {
 	struct chip *c = *state;
-	EVP_PKEY *other = pki_key("RSA");
+	EVP_PKEY *other = pki_key("P-256");
 	X509 *forged = pki_cert(&(struct pki_spec){ .name = "SN0001",
 	    .key = c->key,
 	    .issuer = c->attester,

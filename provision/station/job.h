@@ -21,7 +21,7 @@ enum verdict {
 };
 
 /* An SPDM unit needs two resets. What wants more wants the slot for ever. */
-enum { JOB_CSR_MAX = 16 * 1024, JOB_ORIGIN_MAX = 16 * 1024, JOB_RESETS_MAX = 8 };
+enum { JOB_CSR_MAX = 16 * 1024, JOB_RESETS_MAX = 8 };
 
 /* What a job waits for: it says what an unplugged device means for it. */
 enum job_wait {
@@ -33,6 +33,8 @@ enum job_wait {
 	WAIT_TIMER,
 	WAIT_RESET,
 };
+
+enum { JOB_ORIGIN_MAX = 16 * 1024 }; /* of evidence of a key's origin */
 
 struct job {
 	struct job *next, **link; /* of the station's list */

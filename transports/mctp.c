@@ -5,12 +5,6 @@
 #include "clock.h"
 
 enum {
-	FLAG = 0x7e,
-	ESCAPE = 0x7d,
-	ESCAPED_FLAG = 0x5e,
-	ESCAPED_ESCAPE = 0x5d,
-	SERIAL_REVISION = 0x01,
-
 	HEADER_VERSION = 0x01,
 	HEADER_VERSION_MASK = 0x0f,
 	SOM = 0x80,
@@ -21,121 +15,6 @@ enum {
 	TAG_MASK = 0x07,
 	INTEGRITY_CHECK = 0x80,
 };
-
-/* CRC-16, reflected 8408, from FFFF, without the usual complement at the end (DSP0253). */
-static uint16_t fcs_add(uint16_t fcs, uint8_t byte)
-{
-	unsigned crc = fcs ^ byte;
-
-	for (int bit = 0; bit < 8; bit++)
-		crc = (crc & 1) != 0 ? crc >> 1 ^ 0x8408 : crc >> 1;
-	return (uint16_t)crc;
-}
-
-static int add_escaped(uint8_t byte, struct buf *ret, struct err *e)
-{
-	if (byte != FLAG && byte != ESCAPE)
-		return buf_add_u8(ret, byte, e);
-	if (buf_add_u8(ret, ESCAPE, e) != 0)
-		return -1;
-	return buf_add_u8(ret, byte == FLAG ? ESCAPED_FLAG : ESCAPED_ESCAPE, e);
-}
-
-int mctp_frame(const uint8_t *packet, size_t len, struct buf *ret, struct err *e)
-{
-	const uint8_t head[] = { FLAG, SERIAL_REVISION, (uint8_t)len };
-	uint16_t fcs = fcs_add(fcs_add(0xffff, head[1]), head[2]);
-
-	if (buf_add(ret, head, sizeof(head), e) != 0)
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		fcs = fcs_add(fcs, packet[i]);
-		if (add_escaped(packet[i], ret, e) != 0)
-			return -1;
-	}
-	/* Not escaped, whatever it is: all known implementations agree. */
-	const uint8_t tail[] = { (uint8_t)(fcs >> 8), (uint8_t)fcs, FLAG };
-
-	return buf_add(ret, tail, sizeof(tail), e);
-}
-
-static void framer_add(struct mctp_framer *f, uint8_t byte)
-{
-	f->fcs = fcs_add(f->fcs, byte);
-	f->packet[f->len++] = byte;
-	f->state = f->len == f->want ? MCTP_FCS_HIGH : MCTP_DATA;
-}
-
-static enum mctp_framer_state after_flag(struct mctp_framer *f, uint8_t byte)
-{
-	if (byte == FLAG)
-		return MCTP_FLAG;
-	if (byte != SERIAL_REVISION)
-		return MCTP_HUNT;
-	f->fcs = fcs_add(0xffff, byte);
-	f->len = 0;
-	return MCTP_COUNT;
-}
-
-static enum mctp_framer_state after_revision(struct mctp_framer *f, uint8_t byte)
-{
-	if (byte == FLAG)
-		return MCTP_FLAG;
-	if (byte < MCTP_PACKET_MIN || byte > MCTP_PACKET_MAX)
-		return MCTP_HUNT;
-	f->fcs = fcs_add(f->fcs, byte);
-	f->want = byte;
-	return MCTP_DATA;
-}
-
-/* A raw flag inside a packet: that frame was cut off, and this is the next one's start. */
-static void push_data(struct mctp_framer *f, uint8_t byte)
-{
-	if (byte == FLAG)
-		f->state = MCTP_FLAG;
-	else if (f->state == MCTP_DATA && byte == ESCAPE)
-		f->state = MCTP_ESCAPE;
-	else if (f->state == MCTP_DATA)
-		framer_add(f, byte);
-	else if (byte == ESCAPED_FLAG)
-		framer_add(f, FLAG);
-	else if (byte == ESCAPED_ESCAPE)
-		framer_add(f, ESCAPE);
-	else
-		f->state = MCTP_HUNT;
-}
-
-bool mctp_framer_push(struct mctp_framer *f, uint8_t byte)
-{
-	switch (f->state) {
-	case MCTP_HUNT:
-		f->state = byte == FLAG ? MCTP_FLAG : MCTP_HUNT;
-		return false;
-	case MCTP_FLAG:
-		f->state = after_flag(f, byte);
-		return false;
-	case MCTP_COUNT:
-		f->state = after_revision(f, byte);
-		return false;
-	case MCTP_DATA:
-	case MCTP_ESCAPE:
-		push_data(f, byte);
-		return false;
-	case MCTP_FCS_HIGH:
-		f->sent_fcs = (uint16_t)(byte << 8);
-		f->state = MCTP_FCS_LOW;
-		return false;
-	case MCTP_FCS_LOW:
-		f->sent_fcs = (uint16_t)(f->sent_fcs | byte);
-		f->state = MCTP_END;
-		return false;
-	case MCTP_END:
-		/* The end flag may be the next frame's start as well. */
-		f->state = byte == FLAG ? MCTP_FLAG : MCTP_HUNT;
-		return byte == FLAG && f->sent_fcs == f->fcs;
-	}
-	return false;
-}
 
 void mctp_message_free(struct mctp_message *m)
 {
@@ -152,10 +31,34 @@ void mctp_free(struct mctp *m)
 	mctp_message_free(&m->partial);
 }
 
-/* The payload is the type byte and the body, cut into packets. */
-static int add_packets(struct mctp *m, const struct mctp_message *message, struct buf *ret,
+static bool is_usb(const struct mctp *m)
+{
+	return m->link->ops->medium == MEDIUM_USB;
+}
+
+static int add_frame(struct mctp *m, const uint8_t *packet, size_t len, struct buf *ret,
     struct err *e)
 {
+	return is_usb(m) ? mctp_usb_frame(packet, len, ret, e) : mctp_frame(packet, len, ret, e);
+}
+
+/* A transfer holds whole frames, and as many as it may; a serial line has no such bound. */
+static int send_frame(struct mctp *m, const struct buf *frame, struct buf *waiting,
+    int64_t deadline, struct err *e)
+{
+	if (is_usb(m) && waiting->len + frame->len > MCTP_USB_TRANSFER_MAX) {
+		if (transport_write(m->link, waiting->data, waiting->len, deadline, e) != 0)
+			return -1;
+		buf_clear(waiting);
+	}
+	return buf_add(waiting, frame->data, frame->len, e);
+}
+
+/* The payload is the type byte and the body, cut into packets. What is not sent yet stays in waiting. */
+static int send_packets(struct mctp *m, const struct mctp_message *message, struct buf *waiting,
+    int64_t deadline, struct err *e)
+{
+	AUTO_STRUCT(buf) frame = { 0 };
 	size_t left = message->body.len + 1;
 	const uint8_t *from = message->body.data;
 
@@ -174,7 +77,9 @@ static int add_packets(struct mctp *m, const struct mctp_message *message, struc
 			memcpy(packet + MCTP_HEADER_LEN + len - from_body, from, from_body);
 			from += from_body;
 		}
-		if (mctp_frame(packet, MCTP_HEADER_LEN + len, ret, e) != 0)
+		buf_clear(&frame);
+		if (add_frame(m, packet, MCTP_HEADER_LEN + len, &frame, e) != 0 ||
+		    send_frame(m, &frame, waiting, deadline, e) != 0)
 			return -1;
 		left -= len;
 	}
@@ -183,14 +88,14 @@ static int add_packets(struct mctp *m, const struct mctp_message *message, struc
 
 int mctp_send(struct mctp *m, const struct mctp_message *message, int64_t deadline, struct err *e)
 {
-	AUTO_STRUCT(buf) frames = { 0 };
+	AUTO_STRUCT(buf) waiting = { 0 };
 
 	if (message->body.len > MCTP_BODY_MAX)
 		return err_set(e, ERR_LINK, "link.size", "a message of %zu bytes is longer than %d",
 		    message->body.len, MCTP_BODY_MAX);
-	if (add_packets(m, message, &frames, e) != 0)
+	if (send_packets(m, message, &waiting, deadline, e) != 0)
 		return -1;
-	return transport_write(m->link, frames.data, frames.len, deadline, e);
+	return transport_write(m->link, waiting.data, waiting.len, deadline, e);
 }
 
 static int begin_message(struct mctp *m, const uint8_t *packet, size_t len, struct err *e)
@@ -268,16 +173,44 @@ static int fill(struct mctp *m, int64_t deadline, struct err *e)
 	return 0;
 }
 
+/* A line is a stream, and a frame that is cut off goes on in the next read. */
+static bool find_in_stream(struct mctp *m, const uint8_t **ret_packet, size_t *ret_len)
+{
+	while (m->in_pos < m->in_len)
+		if (mctp_framer_push(&m->framer, m->in[m->in_pos++])) {
+			*ret_packet = m->framer.packet;
+			*ret_len = m->framer.len;
+			return true;
+		}
+	return false;
+}
+
+/* A transfer stands for itself: where it is not understood, its rest is dropped. */
+static bool find_in_transfer(struct mctp *m, const uint8_t **ret_packet, size_t *ret_len)
+{
+	*ret_len = mctp_usb_find(m->in + m->in_pos, m->in_len - m->in_pos, ret_packet);
+	m->in_pos = *ret_len == 0 ? m->in_len : (size_t)(*ret_packet - m->in) + *ret_len;
+	return *ret_len > 0;
+}
+
+static bool find_packet(struct mctp *m, const uint8_t **ret_packet, size_t *ret_len)
+{
+	return is_usb(m) ? find_in_transfer(m, ret_packet, ret_len)
+			 : find_in_stream(m, ret_packet, ret_len);
+}
+
 int mctp_receive(struct mctp *m, struct mctp_message *ret, int64_t deadline, struct err *e)
 {
 	for (;;) {
+		const uint8_t *packet;
+		size_t len;
 		bool done = false;
 
 		if (m->in_pos == m->in_len && fill(m, deadline, e) != 0)
 			return -1;
-		if (!mctp_framer_push(&m->framer, m->in[m->in_pos++]))
+		if (!find_packet(m, &packet, &len))
 			continue;
-		if (take_packet(m, m->framer.packet, m->framer.len, &done, e) != 0)
+		if (take_packet(m, packet, len, &done, e) != 0)
 			return -1;
 		if (!done)
 			continue;

@@ -1,7 +1,8 @@
 /*
- * MCTP (DMTF DSP0236) on a point-to-point serial line (DSP0253): messages of up to MCTP_BODY_MAX
- * bytes in packets of 64, each packet in a frame with a checksum. What is damaged, unknown or not
- * asked for is dropped without an answer, as the standard says: it shows as a timeout.
+ * MCTP (DMTF DSP0236) to the one device on a link: messages of up to MCTP_BODY_MAX bytes in packets of
+ * 64. The link's medium chooses the binding: on a serial line (DSP0253) each packet is in a frame with
+ * a checksum, over USB (DSP0283) whole packets share a transfer. What is damaged, unknown or not asked
+ * for is dropped without an answer, as the standards say: it shows as a timeout.
  */
 #ifndef KILN_MCTP_H
 #define KILN_MCTP_H
@@ -21,6 +22,7 @@ enum {
 	MCTP_PACKET_MIN = MCTP_HEADER_LEN + 1,
 	MCTP_PACKET_MAX = MCTP_HEADER_LEN + MCTP_PAYLOAD_MAX,
 	MCTP_BODY_MAX = 0x10400,
+	MCTP_USB_TRANSFER_MAX = 512,
 
 	MCTP_EID_NULL = 0, /* whoever is at the other end */
 	MCTP_EID_STATION = 8,
@@ -30,7 +32,7 @@ enum {
 	MCTP_TYPE_SPDM = 0x05,
 };
 
-/* One packet in its frame, appended to ret. len is MCTP_PACKET_MIN .. MCTP_PACKET_MAX. */
+/* One packet in its frame for a line, appended to ret. len is MCTP_PACKET_MIN .. MCTP_PACKET_MAX. */
 must_check int mctp_frame(const uint8_t *packet, size_t len, struct buf *ret, struct err *e);
 
 /* Finds frames in a stream of bytes; { 0 } hunts for the first flag. */
@@ -53,6 +55,12 @@ struct mctp_framer {
 /* True where byte completes a frame: its packet is packet[0 .. len) until the next call. */
 must_check bool mctp_framer_push(struct mctp_framer *f, uint8_t byte);
 
+/* The same for USB. */
+must_check int mctp_usb_frame(const uint8_t *packet, size_t len, struct buf *ret, struct err *e);
+/* The length of the packet that a transfer begins with, up to what its frame can say (beyond
+ * MCTP_PACKET_MAX); 0 where it begins with none. */
+must_check size_t mctp_usb_find(const uint8_t *transfer, size_t len, const uint8_t **ret_packet);
+
 struct mctp_message {
 	uint8_t destination, source; /* endpoint ids */
 	uint8_t tag;                 /* 0..7, the requester's choice */
@@ -63,17 +71,17 @@ struct mctp_message {
 void mctp_message_free(struct mctp_message *m);
 OWNED_STRUCT(mctp_message, mctp_message_free)
 
-/* One side of a line. */
+/* One side of a link. */
 struct mctp {
-	struct transport *link; /* borrowed */
-	uint8_t tag;            /* of the last request */
-	uint8_t sequence;       /* of the next packet */
-	struct mctp_framer framer;
+	struct transport *link;      /* borrowed */
+	uint8_t tag;                 /* of the last request */
+	uint8_t sequence;            /* of the next packet */
+	struct mctp_framer framer;   /* of a serial line */
 	struct mctp_message partial; /* under assembly while partial_open */
 	bool partial_open;
-	uint8_t partial_sequence; /* of its last packet */
-	size_t partial_unit;      /* payload of its first packet */
-	uint8_t in[512];          /* read and not yet looked at: in[in_pos .. in_len) */
+	uint8_t partial_sequence;          /* of its last packet */
+	size_t partial_unit;               /* payload of its first packet */
+	uint8_t in[MCTP_USB_TRANSFER_MAX]; /* read and not yet looked at: in[in_pos .. in_len) */
 	size_t in_pos, in_len;
 };
 void mctp_init(struct mctp *m, struct transport *link);

@@ -131,32 +131,44 @@ static void hunting_finds_the_next_frame(void **state)
 	expect_packets("7e0109010908c9051084000077de" GOOD, 2); /* a shared flag */
 }
 
-static struct wire wire_new(void)
+/* What both bindings must do is tested on both. */
+static const struct binding {
+	const struct transport_ops *ops;
+	int (*frame)(const uint8_t *packet, size_t len, struct buf *ret, struct err *e);
+	size_t head; /* bytes before a packet, where none of it is escaped */
+} serial = { &wire_ops, mctp_frame, 3 }, usb = { &wire_usb_ops, mctp_usb_frame, 4 };
+
+static const struct binding *binding_of(void **state)
 {
-	return (struct wire){ .base = { &wire_ops } };
+	return *state;
 }
 
-static void put_packet(struct wire *w, const char *hex)
+static struct wire wire_new(const struct binding *b)
+{
+	return (struct wire){ .base = { b->ops } };
+}
+
+static void put_packet(const struct binding *b, struct wire *w, const char *hex)
 {
 	struct err e = { 0 };
 	AUTO_STRUCT(buf) packet = { 0 };
 
 	testing_hex(hex, &packet);
-	assert_ok(mctp_frame(packet.data, packet.len, &w->in, &e), &e);
+	assert_ok(b->frame(packet.data, packet.len, &w->in, &e), &e);
 }
 
 /* Whether these packets (NULL at the end) become one message of that body. */
-static void expect_message(const char *const packets[], const char *body)
+static void expect_message(const struct binding *b, const char *const packets[], const char *body)
 {
 	struct err e = { 0 };
-	struct wire w = wire_new();
+	struct wire w = wire_new(b);
 	struct mctp m;
 	AUTO_STRUCT(mctp_message) got = { 0 };
 	AUTO_STRUCT(buf) want = { 0 };
 
 	mctp_init(&m, &w.base);
 	for (size_t i = 0; packets[i] != NULL; i++)
-		put_packet(&w, packets[i]);
+		put_packet(b, &w, packets[i]);
 	if (body == NULL) {
 		assert_err(mctp_receive(&m, &got, never, &e), &e, "link.timeout");
 	} else {
@@ -172,79 +184,81 @@ static void expect_message(const char *const packets[], const char *body)
 
 static void messages_are_put_together(void **state)
 {
-	(void)state;
-	expect_message(PACKETS("010908c90510840000"), "10840000");
-	expect_message(PACKETS("01090889051084", "010908590000"), "10840000");
-	expect_message(PACKETS("010908b9051084", "010908490000"), "10840000"); /* sequence 3, 0 */
-	expect_message(PACKETS("01090889051084", "010908ca0511840000"), "11840000"); /* new one */
-	expect_message(PACKETS("01090889051084", "0109081b0511", "010908590000"),
+	const struct binding *b = binding_of(state);
+	expect_message(b, PACKETS("010908c90510840000"), "10840000");
+	expect_message(b, PACKETS("01090889051084", "010908590000"), "10840000");
+	expect_message(b, PACKETS("010908b9051084", "010908490000"),
+	    "10840000"); /* sequence 3, 0 */
+	expect_message(b, PACKETS("01090889051084", "010908ca0511840000"),
+	    "11840000"); /* new one */
+	expect_message(b, PACKETS("01090889051084", "0109081b0511", "010908590000"),
 	    "10840000"); /* not part of it */
-	expect_message(PACKETS("01090889051084", "010908190102", "010908690304"), NULL);
-	expect_message(PACKETS("0109088905", "01090859aa"), "aa");
+	expect_message(b, PACKETS("01090889051084", "010908190102", "010908690304"), NULL);
+	expect_message(b, PACKETS("0109088905", "01090859aa"), "aa");
 }
 
 static void broken_messages_are_dropped(void **state)
 {
-	(void)state;
-	expect_message(PACKETS("01090889051084", "010908690000"), NULL); /* sequence gap */
-	expect_message(PACKETS("010908490510840000"), NULL);             /* no start */
-	expect_message(PACKETS("020908c90510840000"), NULL);             /* header version */
-	expect_message(PACKETS("010908c98510840000"), NULL);             /* integrity check bit */
-	expect_message(PACKETS("01090889051084", "01090859000000aa"),
+	const struct binding *b = binding_of(state);
+	expect_message(b, PACKETS("01090889051084", "010908690000"), NULL); /* sequence gap */
+	expect_message(b, PACKETS("010908490510840000"), NULL);             /* no start */
+	expect_message(b, PACKETS("020908c90510840000"), NULL);             /* header version */
+	expect_message(b, PACKETS("010908c98510840000"), NULL); /* integrity check bit */
+	expect_message(b, PACKETS("01090889051084", "01090859000000aa"),
 	    NULL); /* larger than the first */
-	expect_message(PACKETS("01090889051084", "01090819aa", "01090869bb"),
-	    NULL);                                                       /* short middle */
-	expect_message(PACKETS("01090889051084", "010a08590000"), NULL); /* for somebody else */
+	expect_message(b, PACKETS("01090889051084", "01090819aa", "01090869bb"),
+	    NULL);                                                          /* short middle */
+	expect_message(b, PACKETS("01090889051084", "010a08590000"), NULL); /* for somebody else */
 }
 
 static void the_end_flag_is_the_end(void **state)
 {
-	(void)state;
-	expect_message(PACKETS("01090889051084", "010908190102aa"), NULL);
+	const struct binding *b = binding_of(state);
+	expect_message(b, PACKETS("01090889051084", "010908190102aa"), NULL);
 }
 
 /* The other side of a line: what one end sent is what the other end reads. */
 static void long_messages_arrive(void **state)
 {
+	const struct binding *b = binding_of(state);
 	static const size_t sizes[] = { 0, 1, 62, 63, 64, 126, 127, 128, 1032, MCTP_BODY_MAX };
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		struct err e = { 0 };
-		struct wire w = wire_new();
-		struct mctp a;
-		struct mctp b;
+		struct wire w = wire_new(b);
+		struct mctp from;
+		struct mctp to;
 		AUTO_STRUCT(mctp_message) got = { 0 };
 		AUTO_STRUCT(mctp_message)
 		sent = { .destination = 9, .source = 8, .tag = 5, .owner = true, .type = 5 };
 
 		for (size_t n = 0; n < sizes[i]; n++)
 			assert_ok(buf_add_u8(&sent.body, (uint8_t)(n * 7), &e), &e);
-		mctp_init(&a, &w.base);
-		mctp_init(&b, &w.base);
-		a.sequence = (uint8_t)(i & 3);
-		assert_ok(mctp_send(&a, &sent, never, &e), &e);
+		mctp_init(&from, &w.base);
+		mctp_init(&to, &w.base);
+		from.sequence = (uint8_t)(i & 3);
+		assert_ok(mctp_send(&from, &sent, never, &e), &e);
 		w.in = buf_steal(&w.out);
-		w.portion = 100;
-		assert_ok(mctp_receive(&b, &got, never, &e), &e);
+		w.portion = b == &serial ? 100 : 0;
+		assert_ok(mctp_receive(&to, &got, never, &e), &e);
 		assert_true(buf_equal(&got.body, &sent.body));
 		assert_int_equal(got.tag, 5);
 		assert_int_equal(got.source, 8);
 		assert_true(got.owner);
-		mctp_free(&a);
-		mctp_free(&b);
+		mctp_free(&from);
+		mctp_free(&to);
 		wire_close(&w.base);
 	}
 }
 
 static void too_long_messages_are_not_sent(void **state)
 {
+	const struct binding *b = binding_of(state);
 	struct err e = { 0 };
-	struct wire w = wire_new();
+	struct wire w = wire_new(b);
 	struct mctp m;
 	AUTO_STRUCT(mctp_message) message = { .type = 5 };
 
-	(void)state;
 	mctp_init(&m, &w.base);
 	assert_non_null(buf_room(&message.body, MCTP_BODY_MAX + 1, &e));
 	memset(message.body.data, 0, MCTP_BODY_MAX + 1);
@@ -258,19 +272,19 @@ static void too_long_messages_are_not_sent(void **state)
 /* A message that never ends is dropped at the bound, and the line still works. */
 static void endless_messages_are_dropped(void **state)
 {
+	const struct binding *b = binding_of(state);
 	struct err e = { 0 };
-	struct wire w = wire_new();
+	struct wire w = wire_new(b);
 	struct mctp m;
 	AUTO_STRUCT(mctp_message) got = { 0 };
 	uint8_t packet[MCTP_PACKET_MAX] = { 1, 8, 9, 0x80, 5 };
 
-	(void)state;
 	mctp_init(&m, &w.base);
 	for (size_t i = 0; i < MCTP_BODY_MAX / MCTP_PAYLOAD_MAX + 4; i++) {
 		packet[3] = (uint8_t)((i == 0 ? 0x80 : 0) | (i & 3) << 4);
-		assert_ok(mctp_frame(packet, sizeof(packet), &w.in, &e), &e);
+		assert_ok(b->frame(packet, sizeof(packet), &w.in, &e), &e);
 	}
-	put_packet(&w, "010809c10510040000");
+	put_packet(b, &w, "010809c10510040000");
 	assert_ok(mctp_receive(&m, &got, never, &e), &e);
 	assert_int_equal(got.body.len, 4);
 	assert_true(m.partial.body.cap <= 4 * MCTP_BODY_MAX);
@@ -278,52 +292,54 @@ static void endless_messages_are_dropped(void **state)
 	wire_close(&w.base);
 }
 
+struct question {
+	const struct binding *binding;
+	const char *how;
+};
+
 /* Answers GET_VERSION the way context says, to the tag of the request. */
 static int answer_request(struct wire *w, struct err *e)
 {
-	const char *how = w->context;
-	uint8_t tag = w->out.data[6] & 7; /* flag, revision, count, three bytes of header */
+	const struct question *q = w->context;
+	const char *how = q->how;
+	uint8_t tag = w->out.data[q->binding->head + 3] & 7;
 	uint8_t packet[] = { 1, 8, 9, (uint8_t)(0xc0 | tag), 5, 0x10, 4 };
 	uint8_t other[] = { 1, 8, 9, (uint8_t)(0xc0 | ((tag - 1) & 7)), 5, 0x10, 0x7f };
 
 	buf_clear(&w->out);
-	if (strcmp(how, "late") == 0 && mctp_frame(other, sizeof(other), &w->in, e) != 0)
-		return -1;
-	other[3] = packet[3] | 8; /* a request of its own, with our tag */
-	if (strcmp(how, "owner") == 0 && mctp_frame(other, sizeof(other), &w->in, e) != 0)
-		return -1;
-	other[3] = packet[3];
-	other[4] = 0; /* another type */
-	if (strcmp(how, "type") == 0 && mctp_frame(other, sizeof(other), &w->in, e) != 0)
-		return -1;
-	other[4] = 5;
-	other[1] = 10; /* for another endpoint */
-	if (strcmp(how, "other") == 0 && mctp_frame(other, sizeof(other), &w->in, e) != 0)
+	if (strcmp(how, "owner") == 0)
+		other[3] = packet[3] | 8; /* a request of its own, with our tag */
+	else if (strcmp(how, "late") != 0)
+		other[3] = packet[3];
+	if (strcmp(how, "type") == 0)
+		other[4] = 0; /* another type */
+	if (strcmp(how, "other") == 0 || strcmp(how, "never") == 0)
+		other[1] = 10; /* for another endpoint */
+	if (strcmp(how, "straight") != 0 && q->binding->frame(other, sizeof(other), &w->in, e) != 0)
 		return -1;
 	if (strcmp(how, "never") == 0)
-		return mctp_frame(other, sizeof(other), &w->in, e);
-	return mctp_frame(packet, sizeof(packet), &w->in, e);
+		return 0;
+	return q->binding->frame(packet, sizeof(packet), &w->in, e);
 }
 
 static void only_the_answer_counts(void **state)
 {
+	const struct binding *b = binding_of(state);
 	static const char *const ways[] = { "straight", "late", "owner", "type", "other", "never" };
 
-	(void)state;
 	for (size_t i = 0; i < COUNT(ways); i++) {
-		char how[16];
+		struct question q = { b, ways[i] };
 		struct err e = { 0 };
-		struct wire w = { .base = { &wire_ops }, .answer = answer_request, .context = how };
+		struct wire w = { .base = { b->ops }, .answer = answer_request, .context = &q };
 		struct mctp m;
 		AUTO_STRUCT(buf) request = { 0 };
 		AUTO_STRUCT(buf) got = { 0 };
 		int rc;
 
-		(void)strcpy(how, ways[i]);
 		mctp_init(&m, &w.base);
 		testing_hex("10840000", &request);
 		rc = mctp_request(&m, MCTP_TYPE_SPDM, &request, &got, never, &e);
-		if (strcmp(how, "never") == 0) {
+		if (strcmp(ways[i], "never") == 0) {
 			assert_err(rc, &e, "link.timeout");
 			assert_true(e.retry);
 		} else {
@@ -338,25 +354,27 @@ static void only_the_answer_counts(void **state)
 
 static void each_request_has_a_new_tag(void **state)
 {
+	const struct binding *b = binding_of(state);
 	struct err e = { 0 };
-	struct wire w = wire_new();
+	struct wire w = wire_new(b);
 	struct mctp m;
 	AUTO_STRUCT(buf) request = { 0 };
 	AUTO_STRUCT(buf) got = { 0 };
 	uint8_t last = 0xff;
 
-	(void)state;
 	mctp_init(&m, &w.base);
 	testing_hex("10840000", &request);
 	for (int i = 0; i < 9; i++) {
 		buf_clear(&w.out);
 		assert_err(mctp_request(&m, MCTP_TYPE_SPDM, &request, &got, never, &e), &e,
 		    "link.timeout");
-		assert_int_equal(w.out.data[4], MCTP_EID_NULL);
-		assert_int_equal(w.out.data[5], MCTP_EID_STATION);
-		assert_int_not_equal(w.out.data[6] & 7, last);
-		assert_int_equal(w.out.data[6] & 0xc8, 0xc8);
-		last = w.out.data[6] & 7;
+		const uint8_t *packet = w.out.data + b->head;
+
+		assert_int_equal(packet[1], MCTP_EID_NULL);
+		assert_int_equal(packet[2], MCTP_EID_STATION);
+		assert_int_not_equal(packet[3] & 7, last);
+		assert_int_equal(packet[3] & 0xc8, 0xc8);
+		last = packet[3] & 7;
 	}
 	mctp_free(&m);
 	wire_close(&w.base);
@@ -382,13 +400,12 @@ static int noisy_read(struct transport *t, void *data, size_t len, size_t *ret_g
 
 static void noise_does_not_outlive_the_deadline(void **state)
 {
-	struct transport_ops ops = wire_ops;
+	struct transport_ops ops = *binding_of(state)->ops;
 	struct err e = { 0 };
 	struct wire w = { .base = { &ops } };
 	struct mctp m;
 	AUTO_STRUCT(mctp_message) got = { 0 };
 
-	(void)state;
 	ops.read = noisy_read;
 	mctp_init(&m, &w.base);
 	assert_err(mctp_receive(&m, &got, clock_now_ms() + 20, &e), &e, "link.timeout");
@@ -399,13 +416,13 @@ static void noise_does_not_outlive_the_deadline(void **state)
 
 static void idling_notices_an_unplugged_device(void **state)
 {
+	const struct binding *b = binding_of(state);
 	struct err e = { 0 };
-	struct wire w = wire_new();
+	struct wire w = wire_new(b);
 	struct mctp m;
 
-	(void)state;
 	mctp_init(&m, &w.base);
-	put_packet(&w, "010809c10510040000");
+	put_packet(b, &w, "010809c10510040000");
 	assert_ok(mctp_idle(&m, never, &e), &e);
 	assert_int_equal(w.in.len, 0);
 	w.unplugged = true;
@@ -414,23 +431,166 @@ static void idling_notices_an_unplugged_device(void **state)
 	wire_close(&w.base);
 }
 
+/* A message as DSP0283 writes it: an identifier, a length that counts itself, and no checksum. */
+static void a_transfer_has_these_bytes(void **state)
+{
+	struct err e = { 0 };
+	struct wire w = wire_new(&usb);
+	struct mctp m;
+	AUTO_STRUCT(buf) want = { 0 };
+	AUTO_STRUCT(mctp_message) sent = { .source = 8, .tag = 2, .owner = true, .type = 5 };
+
+	(void)state;
+	mctp_init(&m, &w.base);
+	testing_hex("10840000", &sent.body);
+	testing_hex("1ab4000d010008ca0510840000", &want);
+	assert_ok(mctp_send(&m, &sent, never, &e), &e);
+	assert_true(buf_equal(&w.out, &want));
+	mctp_free(&m);
+	wire_close(&w.base);
+}
+
+/* Each transfer begins with a frame and ends with one: 72 bytes each but the last, seven at most. */
+static int check_transfer(struct wire *w, struct err *e)
+{
+	size_t *transfers = w->context, at = 0;
+
+	(void)e;
+	assert_true(w->out.len <= 512);
+	while (at < w->out.len) {
+		assert_memory_equal(w->out.data + at, "\x1a\xb4\x00", 3);
+		assert_in_range(w->out.data[at + 3], 9, 72);
+		at += w->out.data[at + 3];
+	}
+	assert_int_equal(at, w->out.len);
+	(*transfers)++;
+	buf_clear(&w->out);
+	return 0;
+}
+
+static void transfers_hold_whole_frames(void **state)
+{
+	static const struct {
+		size_t body, transfers;
+	} rows[] = { { 0, 1 }, { 62, 1 }, { 7 * 64 - 1, 1 }, { 7 * 64, 2 }, { 14 * 64 - 1, 2 },
+		{ 14 * 64, 3 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err e = { 0 };
+		size_t transfers = 0;
+		struct wire w = { .base = { &wire_usb_ops },
+			.answer = check_transfer,
+			.context = &transfers };
+		struct mctp m;
+		AUTO_STRUCT(mctp_message) sent = { .type = 5 };
+
+		mctp_init(&m, &w.base);
+		for (size_t n = 0; n < rows[i].body; n++)
+			assert_ok(buf_add_u8(&sent.body, (uint8_t)n, &e), &e);
+		assert_ok(mctp_send(&m, &sent, never, &e), &e);
+		assert_int_equal(transfers, rows[i].transfers);
+		mctp_free(&m);
+		wire_close(&w.base);
+	}
+}
+
+#define USB_GOOD "1ab4000d010908c90510840000"
+
+/* One transfer, and another one behind it: how many messages of four bytes come out of both. */
+static void expect_transfers(const char *first, size_t count)
+{
+	struct err e = { 0 };
+	struct transport_ops ops = wire_usb_ops;
+	struct wire w = { .base = { &ops } };
+	struct mctp m;
+	AUTO_STRUCT(buf) bytes = { 0 };
+	AUTO_STRUCT(mctp_message) got = { 0 };
+	size_t found = 0;
+
+	ops.read = wire_read; /* all at once: a transfer is not cut where its frames end */
+	mctp_init(&m, &w.base);
+	testing_hex(first, &w.in);
+	while (mctp_receive(&m, &got, never, &e) == 0)
+		found++;
+	testing_hex(USB_GOOD, &bytes);
+	assert_ok(buf_set(&w.in, bytes.data, bytes.len, &e), &e);
+	assert_ok(mctp_receive(&m, &got, never, &e), &e);
+	assert_int_equal(got.body.len, 4);
+	if (found != count)
+		fail_msg("%s: %zu messages, %zu expected", first, found, count);
+	mctp_free(&m);
+	wire_close(&w.base);
+}
+
+static void the_rest_of_a_broken_transfer_is_dropped(void **state)
+{
+	(void)state;
+	expect_transfers(USB_GOOD, 1);
+	expect_transfers(USB_GOOD USB_GOOD USB_GOOD, 3);
+	expect_transfers("1ab4ff0d010908c90510840000", 1); /* reserved: not looked at */
+	expect_transfers("00" USB_GOOD, 0);
+	expect_transfers("1ab5000d010908c90510840000" USB_GOOD, 0);
+	expect_transfers("b41a000d010908c90510840000" USB_GOOD, 0);
+	expect_transfers(USB_GOOD "ffffffff" USB_GOOD, 1);
+	expect_transfers("1ab40008010908c9" USB_GOOD, 0);         /* no message type */
+	expect_transfers("1ab40000" USB_GOOD, 0);                 /* a length that leads nowhere */
+	expect_transfers("1ab4000e010908c90510840000", 0);        /* longer than what came */
+	expect_transfers(USB_GOOD "1ab4000d010908c905108400", 1); /* cut off */
+	expect_transfers("1a", 0);
+	expect_transfers("1ab400", 0);
+	expect_transfers("7e0109010908c9051084000077de7e", 0); /* another binding's */
+}
+
+/* A device may use packets of any size that the length can say. */
+static void large_packets_are_taken(void **state)
+{
+	static const size_t payloads[] = { 64, 65, 128, 246, 247 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(payloads); i++) {
+		struct err e = { 0 };
+		struct wire w = wire_new(&usb);
+		struct mctp m;
+		uint8_t packet[251] = { 1, 8, 9, 0xc1, 5 };
+		AUTO_STRUCT(mctp_message) got = { 0 };
+
+		mctp_init(&m, &w.base);
+		assert_ok(mctp_usb_frame(packet, 4 + payloads[i], &w.in, &e), &e);
+		assert_int_equal(w.in.data[3], 8 + payloads[i]);
+		assert_ok(mctp_receive(&m, &got, never, &e), &e);
+		assert_int_equal(got.body.len, payloads[i] - 1);
+		mctp_free(&m);
+		wire_close(&w.base);
+	}
+}
+
 int main(void)
 {
+#define ON(binding, f)                                                                             \
+	{                                                                                          \
+#f " on " #binding, f, NULL, NULL, (void *)(uintptr_t) & (binding)                 \
+	}
+#define BOTH(f) ON(serial, f), ON(usb, f)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_frame_has_this_checksum),
 		cmocka_unit_test(flags_and_escapes_are_escaped),
 		cmocka_unit_test(hunting_finds_the_next_frame),
-		cmocka_unit_test(messages_are_put_together),
-		cmocka_unit_test(broken_messages_are_dropped),
-		cmocka_unit_test(the_end_flag_is_the_end),
-		cmocka_unit_test(long_messages_arrive),
-		cmocka_unit_test(too_long_messages_are_not_sent),
-		cmocka_unit_test(endless_messages_are_dropped),
-		cmocka_unit_test(only_the_answer_counts),
-		cmocka_unit_test(each_request_has_a_new_tag),
-		cmocka_unit_test(noise_does_not_outlive_the_deadline),
-		cmocka_unit_test(idling_notices_an_unplugged_device),
 		cmocka_unit_test(frames_equal_captured_ones),
+		cmocka_unit_test(a_transfer_has_these_bytes),
+		cmocka_unit_test(transfers_hold_whole_frames),
+		cmocka_unit_test(the_rest_of_a_broken_transfer_is_dropped),
+		cmocka_unit_test(large_packets_are_taken),
+		BOTH(messages_are_put_together),
+		BOTH(broken_messages_are_dropped),
+		BOTH(the_end_flag_is_the_end),
+		BOTH(long_messages_arrive),
+		BOTH(too_long_messages_are_not_sent),
+		BOTH(endless_messages_are_dropped),
+		BOTH(only_the_answer_counts),
+		BOTH(each_request_has_a_new_tag),
+		BOTH(noise_does_not_outlive_the_deadline),
+		BOTH(idling_notices_an_unplugged_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,4 +71,26 @@ static const struct transport_ops wire_ops = {
 	.close = wire_close,
 };
 
+/* The same as USB: a read gives one transfer, as many whole frames (DSP0283) as have room. */
+static int wire_usb_read(struct transport *t, void *data, size_t len, size_t *ret_got,
+    int64_t deadline, struct err *e)
+{
+	const struct buf *in = &((struct wire *)t)->in;
+	size_t at = 0;
+
+	while (at + 4 <= in->len && in->data[at + 3] >= 4 && at + in->data[at + 3] <= in->len &&
+	       at + in->data[at + 3] <= len)
+		at += in->data[at + 3];
+	return wire_read(t, data, at > 0 ? at : len, ret_got, deadline, e);
+}
+
+static const struct transport_ops wire_usb_ops = {
+	.scheme = "wire",
+	.medium = MEDIUM_USB,
+	.read = wire_usb_read,
+	.write = wire_write,
+	.flush = wire_flush,
+	.close = wire_close,
+};
+
 #endif

@@ -513,6 +513,7 @@ static void expect_transfers(const char *first, size_t count)
 	testing_hex(first, &w.in);
 	while (mctp_receive(&m, &got, never, &e) == 0)
 		found++;
+	assert_true(err_is(&e, "link.timeout"));
 	testing_hex(USB_GOOD, &bytes);
 	assert_ok(buf_set(&w.in, bytes.data, bytes.len, &e), &e);
 	assert_ok(mctp_receive(&m, &got, never, &e), &e);

@@ -394,11 +394,14 @@ static void another_kind_of_device_is_told(void **state)
 
 static void a_device_is_for_one_kiln(void **state)
 {
+	struct transport *other = NULL;
 	AUTO_PTR(transport) *t = NULL;
+	struct err e = { 0 };
 
 	(void)plug(state, CLASS_MCTP, NULL);
 	t = open_link(MCTP_ADDRESS);
-	refuse(MCTP_ADDRESS, "link.locked");
+	assert_err(transport_open(&other, MCTP_ADDRESS, &e), &e, "link.locked");
+	assert_non_null(strstr(e.message, "another kiln"));
 	transport_close(steal(&t));
 	t = open_link(MCTP_ADDRESS);
 }

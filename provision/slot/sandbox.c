@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <termios.h>
+
+#include <linux/usbdevice_fs.h>
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -34,8 +37,19 @@ static const int calls[] = {
 	SCMP_SYS(exit_group),
 };
 
-/* ioctl(2): dropping what has arrived from the device and was not read. */
-static const struct scmp_arg_cmp flush = { .arg = 1, .op = SCMP_CMP_EQ, .datum_a = TCFLSH };
+/*
+ * ioctl(2): on a serial line, dropping what has arrived and was not read; on USB, what libusb does for
+ * transfers on an interface that it has (seen with strace). Nothing that claims, resets, or chooses a
+ * configuration or a setting. libusb's own wake-up is a write(2) to its event descriptor.
+ */
+static const scmp_datum_t requests[] = {
+	TCFLSH,
+	USBDEVFS_SUBMITURB,
+	USBDEVFS_REAPURBNDELAY,
+	USBDEVFS_DISCARDURB,
+	USBDEVFS_CLEAR_HALT,
+	USBDEVFS_RELEASEINTERFACE,
+};
 /* mmap(2): memory, but none that can hold code. */
 static const struct scmp_arg_cmp no_code = { .arg = 2,
 	.op = SCMP_CMP_MASKED_EQ,
@@ -47,12 +61,41 @@ static int allow(scmp_filter_ctx filter)
 
 	for (size_t i = 0; rc == 0 && i < COUNT(calls); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	if (rc == 0)
-		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &flush);
+	for (size_t i = 0; rc == 0 && i < COUNT(requests); i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_EQ, requests[i]));
 	if (rc == 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
 	return rc;
 }
+
+#ifdef KILN_FAILPOINTS
+/*
+ * In a development build only, and only where the devices are mocked: umockdev stands before libc and
+ * carries each ioctl over a socket that it connected when the device was opened. It sends, receives,
+ * holds signals back while it does, and yields by a sleep of no length (seen with strace).
+ */
+static int allow_mock(scmp_filter_ctx filter)
+{
+	static const int mock_calls[] = { SCMP_SYS(recvfrom), SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep) };
+	int rc;
+
+	if (getenv("UMOCKDEV_DIR") == NULL)
+		return 0;
+	/* to whom the socket is connected, and to nobody else */
+	rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; rc == 0 && i < COUNT(mock_calls); i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, mock_calls[i], 0);
+	return rc;
+}
+#else
+static int allow_mock(scmp_filter_ctx filter)
+{
+	(void)filter; /* nothing is mocked in a build that is used */
+	return 0;
+}
+#endif
 
 static int load(void)
 {
@@ -64,6 +107,8 @@ static int load(void)
 	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (rc == 0)
 		rc = allow(filter);
+	if (rc == 0)
+		rc = allow_mock(filter);
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);

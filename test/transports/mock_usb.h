@@ -64,9 +64,9 @@ struct mock_usb_seen {
 	size_t class_requests;
 	size_t detached; /* kernel drivers */
 	bool claimed;
-	uint8_t setup[8];       /* of the last class request */
-	size_t last_in_room;    /* of the last transfer on MOCK_IN */
-	uint8_t last_write[64]; /* its beginning */
+	uint8_t setup[8];        /* of the last class request */
+	size_t last_in_room;     /* of the last transfer on MOCK_IN */
+	uint8_t last_write[256]; /* its beginning */
 	size_t last_write_len;
 };
 struct mock_usb_seen mock_usb_seen(struct mock_usb *m);

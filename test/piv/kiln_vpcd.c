@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -263,6 +264,7 @@ static const struct protocol protocols[] = {
 static int take_messages(struct skin *s, const struct protocol *p, bool *ret_end, struct err *e)
 {
 	uint8_t *room = buf_room(&s->in, MESSAGE_MAX, e);
+	const int at_once = 1;
 	size_t used;
 	ssize_t n;
 
@@ -271,6 +273,8 @@ static int take_messages(struct skin *s, const struct protocol *p, bool *ret_end
 	n = recv(s->fd, room, MESSAGE_MAX, 0);
 	if (n < 0)
 		return errno == EINTR ? 0 : err_errno(e, ERR_LINK, "vpcd.socket", "reading");
+	/* vpcd writes a length, and its data only when that is acknowledged; not of a unix socket */
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof(at_once));
 	*ret_end = n == 0;
 	s->in.len += (size_t)n;
 	do {

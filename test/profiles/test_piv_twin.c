@@ -37,6 +37,23 @@ static void test_lengths_and_classes(void **state)
 	kit_shut(&k);
 }
 
+/* 61 { 4F PIX, 79 { 4F authority }, .. }, in every variant. */
+static void test_application_template(void **state)
+{
+	(void)state;
+	for (size_t i = 0; twin_card_variants[i] != NULL; i++) {
+		struct kit k;
+
+		kit_open(&k, twin_card_variants[i], NULL);
+		kit_expect(&k, KIT_SELECT, 0x9000);
+		assert_int_equal(k.answer.data[0], 0x61);
+		assert_int_equal(k.answer.data[1], k.answer.len - 4);
+		assert_memory_equal(k.answer.data + 2, "\x4f\x06\x00\x00\x10\x00\x01\x00", 8);
+		assert_memory_equal(k.answer.data + 10, "\x79\x07\x4f\x05\xa0\x00\x00\x03\x08", 9);
+		kit_shut(&k);
+	}
+}
+
 static void test_nothing_before_select(void **state)
 {
 	struct kit k;
@@ -507,6 +524,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lengths_and_classes),
+		cmocka_unit_test(test_application_template),
 		cmocka_unit_test(test_nothing_before_select),
 		cmocka_unit_test(test_only_extended_is_refused),
 		cmocka_unit_test(test_serial),

@@ -253,7 +253,9 @@ static int usb_write(struct transport *t, const void *data, size_t len, int64_t 
 	/* libusb does not write to what it sends. */
 	libusb_fill_bulk_transfer(u->transfer, u->handle, u->out.address,
 	    (unsigned char *)(uintptr_t)data, (int)len, on_done, u, 0);
-	u->transfer->flags = LIBUSB_TRANSFER_ADD_ZERO_PACKET;
+	/* A CCID message tells its own length; QEMU's reader stalls on an empty packet behind it. */
+	u->transfer->flags =
+	    u->interface->bInterfaceClass == USB_CLASS_CCID ? 0 : LIBUSB_TRANSFER_ADD_ZERO_PACKET;
 	if (run(u, deadline, e) != 0)
 		return -1;
 	if ((size_t)u->transfer->actual_length != len)

@@ -8,7 +8,8 @@
  * resets, never sets a configuration; takes the interface from a kernel driver that has it. After open
  * nothing is opened any more: kiln-slot's sandbox relies on it.
  *
- * A write is one transfer, ended by a zero-length packet where its length asks for one. A read gives
+ * A write is one transfer, ended by a zero-length packet where its length asks for one (not in CCID, whose
+ * messages tell their length). A read gives
  * what one or more transfers brought. What a cancelled read had received is kept for the next one.
  */
 #ifndef KILN_USB_H

@@ -73,8 +73,8 @@ static int ask_algorithm(struct piv_card *c, uint8_t *ret, struct err *e)
 	return 0;
 }
 
-int piv_management_algorithm(struct piv_card *c, uint8_t configured, size_t key_len, uint8_t *ret,
-    struct err *e)
+int piv_management_algorithm(struct piv_card *c, uint8_t configured, struct piv_credential *key,
+    uint8_t *ret, struct err *e)
 {
 	uint8_t id = configured;
 	const struct cipher *cipher;
@@ -83,16 +83,18 @@ int piv_management_algorithm(struct piv_card *c, uint8_t configured, size_t key_
 		return -1;
 	/* Before cards could say it, 24 bytes were 3DES. */
 	for (size_t i = 0; id == 0 && i < COUNT(ciphers); i++)
-		if (ciphers[i].key_len == key_len)
+		if (ciphers[i].key_len == key->key_len)
 			id = ciphers[i].id;
 	cipher = cipher_of(id);
 	if (cipher == NULL)
 		return err_set(e, ERR_DEVICE, "piv.management-key",
 		    "the card's management key is of algorithm 0x%02x, which kiln does not know",
 		    id);
-	if (cipher->key_len != key_len)
+	if (key->factory)
+		key->key_len = cipher->key_len;
+	if (cipher->key_len != key->key_len)
 		return err_set(e, ERR_CONFIG, "piv.secret",
-		    "the management key has %zu bytes; the card's is %s with %zu", key_len,
+		    "the management key has %zu bytes; the card's is %s with %zu", key->key_len,
 		    cipher->title, cipher->key_len);
 	*ret = id;
 	return 0;

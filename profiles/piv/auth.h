@@ -9,11 +9,11 @@ enum { PIV_BLOCK_MAX = 16 };
 
 /*
  * The algorithm of the card's management key: configured where that is not 0, else what the card says
- * of itself, else what goes with the key's length. CONFIG "piv.secret" where the configured key's length
- * does not fit it.
+ * of itself, else what goes with the key's length. A factory key gets the length it needs. CONFIG "piv.secret"
+ * where the key's length does not fit.
  */
-must_check int piv_management_algorithm(struct piv_card *c, uint8_t configured, size_t key_len,
-    uint8_t *ret, struct err *e);
+must_check int piv_management_algorithm(struct piv_card *c, uint8_t configured,
+    struct piv_credential *key, uint8_t *ret, struct err *e);
 
 /*
  * Mutual authentication (SP 800-73-4 part 2, 3.2.4 and appendix A.1): the card has to know the key, too.

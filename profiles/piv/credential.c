@@ -94,8 +94,9 @@ int piv_credential_read(const struct secret *s, struct piv_credential *ret, stru
 void piv_credential_factory(struct piv_credential *ret)
 {
 	*ret = (struct piv_credential){ .key_len = 24,
+		.factory = true,
 		.pin = { '1', '2', '3', '4', '5', '6', 0xff, 0xff },
 		.has_pin = true };
-	for (size_t i = 0; i < ret->key_len; i++)
+	for (size_t i = 0; i < sizeof(ret->key); i++)
 		ret->key[i] = (uint8_t)(i % 8 + 1);
 }

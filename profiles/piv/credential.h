@@ -22,6 +22,7 @@ enum { PIV_PIN_LEN = 8, PIV_PIN_MIN = 6, PIV_MANAGEMENT_KEY_MAX = 32 };
 struct piv_credential {
 	uint8_t key[PIV_MANAGEMENT_KEY_MAX];
 	size_t key_len;
+	bool factory;             /* key_len goes by the card's algorithm */
 	uint8_t pin[PIV_PIN_LEN]; /* padded with FF, as the card takes it */
 	bool has_pin;
 };
@@ -32,7 +33,7 @@ OWNED_STRUCT(piv_credential, piv_credential_free)
 must_check int piv_credential_read(const struct secret *s, struct piv_credential *ret,
     struct err *e);
 
-/* What cards come with: the key 0102030405060708 three times, and 123456. */
+/* What cards come with: the key 0102030405060708 again and again, and 123456. */
 void piv_credential_factory(struct piv_credential *ret);
 
 #endif

@@ -110,8 +110,8 @@ static int manage(struct piv_device *p, struct err *e)
 	}
 	if (RAND_bytes(challenge, sizeof(challenge)) != 1)
 		return err_openssl(e, ERR_CONFIG, "piv.random", "no random numbers");
-	if (piv_management_algorithm(&p->card, p->options.management_algorithm,
-		p->credential.key_len, &algorithm, e) != 0)
+	if (piv_management_algorithm(&p->card, p->options.management_algorithm, &p->credential,
+		&algorithm, e) != 0)
 		return -1;
 	if (piv_manage(&p->card, algorithm, &p->credential, challenge, e) == 0)
 		return 0;

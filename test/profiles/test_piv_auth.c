@@ -162,17 +162,20 @@ static void the_algorithm_is_found(void **state)
 		uint8_t of_card;
 		size_t key_len;
 		uint8_t want; /* 0: refused */
+		bool factory;
 	} cases[] = {
-		{ 0, true, PIV_AES192, 24, PIV_AES192 },
-		{ 0, true, PIV_3DES, 24, PIV_3DES },
-		{ 0, false, 0, 24, PIV_3DES },
-		{ 0, false, 0, 16, PIV_AES128 },
-		{ 0, false, 0, 32, PIV_AES256 },
-		{ PIV_AES192, false, 0, 24, PIV_AES192 },
-		{ PIV_AES192, true, PIV_3DES, 24, PIV_AES192 },
-		{ 0, true, PIV_AES128, 24, 0 },
-		{ PIV_AES256, true, PIV_AES256, 24, 0 },
-		{ PIV_3DES, false, 0, 16, 0 },
+		{ 0, true, PIV_AES256, 24, PIV_AES256, true },
+		{ 0, false, 0, 24, PIV_3DES, true },
+		{ 0, true, PIV_AES192, 24, PIV_AES192, false },
+		{ 0, true, PIV_3DES, 24, PIV_3DES, false },
+		{ 0, false, 0, 24, PIV_3DES, false },
+		{ 0, false, 0, 16, PIV_AES128, false },
+		{ 0, false, 0, 32, PIV_AES256, false },
+		{ PIV_AES192, false, 0, 24, PIV_AES192, false },
+		{ PIV_AES192, true, PIV_3DES, 24, PIV_AES192, false },
+		{ 0, true, PIV_AES128, 24, 0, false },
+		{ PIV_AES256, true, PIV_AES256, 24, 0, false },
+		{ PIV_3DES, false, 0, 16, 0, false },
 	};
 
 	(void)state;
@@ -186,7 +189,10 @@ static void the_algorithm_is_found(void **state)
 		fake_init(&f);
 		f.has_metadata = cases[i].metadata;
 		f.management_algorithm = cases[i].of_card;
-		rc = piv_management_algorithm(&c, cases[i].configured, cases[i].key_len, &got, &e);
+		AUTO_STRUCT(piv_credential)
+		key = { .key_len = cases[i].key_len, .factory = cases[i].factory };
+
+		rc = piv_management_algorithm(&c, cases[i].configured, &key, &got, &e);
 		if (cases[i].want == 0)
 			assert_err(rc, &e, "piv.secret");
 		else

@@ -284,7 +284,6 @@ static const struct {
 	    "does not know it" },
 	{ "keygen", { 0x87, 3, 0x9b, "9000", 1 }, "piv.management-card", "does not know it" },
 	{ "keygen", { 0xf7, 0, 0x9b, "0101079000", 0 }, "piv.management-key", "0x07" },
-	{ "keygen", { 0xf7, 0, 0x9b, "01010c9000", 0 }, "piv.secret", "AES-256 with 32" },
 	{ "request", { 0x87, -1, 0x9a, "6985", 0 }, "piv.status", "conditions" },
 	{ "request", { 0x87, -1, 0x9a, "7c0282009000", 0 }, "piv.protocol", "signing" },
 	{ "request", { 0x87, -1, 0x9a, "9000", 0 }, "piv.protocol", "signing" },

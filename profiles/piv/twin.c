@@ -135,6 +135,7 @@ static const struct twin_usb usb = {
 	.descriptor_len = sizeof(twin_ccid_descriptor),
 	.notice = twin_ccid_notice,
 	.notice_len = sizeof(twin_ccid_notice),
+	.tells_step = true,
 };
 
 const struct twin_family piv_twin = {

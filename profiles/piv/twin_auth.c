@@ -78,7 +78,7 @@ static int take_response(struct twin_card *c, const struct twin_tlv *response, s
 	return 0;
 }
 
-int twin_authenticate(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_authenticate(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	uint8_t algorithm = a->p1 != 0 ? a->p1 : TWIN_3DES;
@@ -107,7 +107,7 @@ int twin_authenticate(struct twin_card *c, const struct twin_apdu *a, struct twi
 }
 
 /* algorithm, 9B, length, key. */
-int twin_set_management(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_set_management(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	size_t len = a->len > 0 ? twin_cipher_key_len(a->data[0]) : 0;

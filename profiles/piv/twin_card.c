@@ -232,9 +232,9 @@ static int general_authenticate(struct twin_card *c, const struct twin_apdu *a,
     struct twin_reply *r, struct err *e)
 {
 	if (a->p2 == 0x9b)
-		return twin_authenticate(c, a, r, e);
+		return twin_do_authenticate(c, a, r, e);
 	c->challenge = TWIN_NO_CHALLENGE;
-	return twin_sign(c, a, r, e);
+	return twin_do_sign(c, a, r, e);
 }
 
 static const struct {
@@ -242,21 +242,21 @@ static const struct {
 	bool extension;
 	twin_instruction *run;
 } instructions[] = {
-	{ 0x20, false, twin_verify },
-	{ 0x24, false, twin_change_reference },
-	{ 0x2c, false, twin_reset_retry },
-	{ 0x47, false, twin_generate },
+	{ 0x20, false, twin_do_verify },
+	{ 0x24, false, twin_do_change_reference },
+	{ 0x2c, false, twin_do_reset_retry },
+	{ 0x47, false, twin_do_generate },
 	{ 0x87, false, general_authenticate },
 	{ 0xa4, false, select_application },
-	{ 0xcb, false, twin_get_data },
-	{ 0xdb, false, twin_put_data },
-	{ 0xf7, true, twin_get_metadata },
-	{ 0xf8, true, twin_get_serial },
-	{ 0xf9, true, twin_attest },
-	{ 0xfa, true, twin_set_retries },
-	{ 0xfb, true, twin_reset_card },
-	{ 0xfd, true, twin_get_version },
-	{ 0xff, true, twin_set_management },
+	{ 0xcb, false, twin_do_get_data },
+	{ 0xdb, false, twin_do_put_data },
+	{ 0xf7, true, twin_do_get_metadata },
+	{ 0xf8, true, twin_do_get_serial },
+	{ 0xf9, true, twin_do_attest },
+	{ 0xfa, true, twin_do_set_retries },
+	{ 0xfb, true, twin_do_reset_card },
+	{ 0xfd, true, twin_do_get_version },
+	{ 0xff, true, twin_do_set_management },
 };
 enum {
 	INS_AUTHENTICATE = 0x87,

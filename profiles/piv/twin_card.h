@@ -103,11 +103,11 @@ struct twin_reply {
 
 typedef int twin_instruction(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e);
-twin_instruction twin_verify, twin_change_reference, twin_reset_retry, twin_set_retries;
-twin_instruction twin_get_data, twin_put_data;
-twin_instruction twin_authenticate, twin_generate, twin_sign;
-twin_instruction twin_get_version, twin_get_serial, twin_get_metadata, twin_attest;
-twin_instruction twin_set_management, twin_reset_card;
+twin_instruction twin_do_verify, twin_do_change_reference, twin_do_reset_retry, twin_do_set_retries;
+twin_instruction twin_do_get_data, twin_do_put_data;
+twin_instruction twin_do_authenticate, twin_do_generate, twin_do_sign;
+twin_instruction twin_do_get_version, twin_do_get_serial, twin_do_get_metadata, twin_do_attest;
+twin_instruction twin_do_set_management, twin_do_reset_card;
 
 /* Sets the status word and returns 0. */
 int twin_say(struct twin_reply *r, uint16_t sw);

@@ -158,7 +158,7 @@ static int add_object(const struct twin_card *c, const struct twin_object *o, st
 	return 0;
 }
 
-int twin_get_data(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_get_data(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	const struct twin_object *o;
@@ -191,7 +191,7 @@ static bool read_put(const struct twin_apdu *a, uint32_t *ret_tag, struct twin_t
 	       ret_value->tag == TAG_DATA && len == 0;
 }
 
-int twin_put_data(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_put_data(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	AUTO_STRUCT(buf) object = { 0 };

@@ -38,7 +38,8 @@ static int tell(const struct twin_card *c, struct twin_reply *r)
 	return twin_say(r, (uint16_t)(SW_TRIES | c->store.pin.left));
 }
 
-int twin_verify(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r, struct err *e)
+int twin_do_verify(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+    struct err *e)
 {
 	if (a->p1 != 0x00 && a->p1 != 0xff)
 		return twin_say(r, SW_P1P2);
@@ -92,7 +93,7 @@ static int replace(struct twin_card *c, struct twin_pin *checked, struct twin_pi
 	return twin_store_save(&c->store, e);
 }
 
-int twin_change_reference(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_change_reference(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	struct twin_pin *pin = a->p2 == REFERENCE_PUK ? &c->store.puk : &c->store.pin;
@@ -104,7 +105,7 @@ int twin_change_reference(struct twin_card *c, const struct twin_apdu *a, struct
 	return replace(c, pin, pin, a, r, e);
 }
 
-int twin_reset_retry(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_reset_retry(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	if (a->p1 != 0x00)
@@ -115,7 +116,7 @@ int twin_reset_retry(struct twin_card *c, const struct twin_apdu *a, struct twin
 }
 
 /* Both are then what they were on a new card. */
-int twin_set_retries(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_set_retries(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	struct twin_store *s = &c->store;

@@ -50,7 +50,7 @@ static bool read_control(const struct twin_card *c, const struct twin_apdu *a, s
 	return twin_card_can(c, ret->algorithm) && ret->pin_policy <= POLICY_ALWAYS;
 }
 
-int twin_generate(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_generate(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	struct twin_key key = { .slot = a->p2 };
@@ -150,7 +150,8 @@ static int use(struct twin_card *c, const struct twin_key *key, const struct twi
 	return twin_tlv_add(&r->data, TEMPLATE, inner.data, inner.len, e);
 }
 
-int twin_sign(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r, struct err *e)
+int twin_do_sign(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+    struct err *e)
 {
 	const struct twin_key *key = twin_store_key(&c->store, a->p2);
 	struct twin_tlv body;

@@ -17,14 +17,14 @@ enum {
 	ALGORITHM_PIN = 0xff,
 };
 
-int twin_get_version(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_get_version(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	(void)a;
 	return buf_set(&r->data, c->traits->version, sizeof(c->traits->version), e);
 }
 
-int twin_get_serial(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_get_serial(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	uint32_t serial = twin_card_serial(c->config);
@@ -74,7 +74,7 @@ static int add_key(const struct twin_key *key, struct buf *ret, struct err *e)
 	return twin_tlv_add(ret, META_PUBLIC, public.data, public.len, e);
 }
 
-int twin_get_metadata(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_get_metadata(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	const struct twin_key *key = twin_store_key(&c->store, a->p2);
@@ -92,7 +92,8 @@ int twin_get_metadata(struct twin_card *c, const struct twin_apdu *a, struct twi
 	return add_key(key, &r->data, e);
 }
 
-int twin_attest(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r, struct err *e)
+int twin_do_attest(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+    struct err *e)
 {
 	const struct twin_key *key = twin_store_key(&c->store, a->p1);
 
@@ -110,7 +111,7 @@ int twin_attest(struct twin_card *c, const struct twin_apdu *a, struct twin_repl
 }
 
 /* Only where neither PIN nor PUK can be used any more. */
-int twin_reset_card(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
+int twin_do_reset_card(struct twin_card *c, const struct twin_apdu *a, struct twin_reply *r,
     struct err *e)
 {
 	(void)a;

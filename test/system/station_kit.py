@@ -192,8 +192,7 @@ class World:
                      "    pin: attestation.pin, anchors: ca/root.pem }\nslots:\n" %
                      (station, "false" if production else "true", self.retry, self.module,
                       self.path("softhsm2.conf"), self.module_environment))
-        self.text += "".join(f'  - {{ name: "{i}", address: "serial:{self.path("devices/port", str(i))}" }}\n'
-                             for i in range(1, self.options["slots"] + 1))
+        self.text += "".join(f'  - {{ name: "{i}", {self.where(i)} }}\n' for i in range(1, self.options["slots"] + 1))
         if order:
             self.text += f"order: {{ id: {order[0]}, quantity: {order[1]} }}\n"
         self.config = self.path("station.yaml")
@@ -203,6 +202,10 @@ class World:
         self.set_label(label)
         self.make_profile(profile, edit_profile)
         self.start_twins(first)
+
+    def where(self, slot):
+        """What station.yaml says of a slot's whereabouts."""
+        return f'address: "serial:{self.path("devices/port", str(slot))}"'
 
     def control(self, program="*", function="*", action="none", value=0, n=1):
         """What the shim does from now on (shim.c); nothing without arguments."""

@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 import time
 
+from recovery_kit import Fixture
+
 BIN = os.environ["KILN_BIN"]
 BED = os.path.join(os.path.dirname(os.path.abspath(BIN)), "test", "kiln-usb-bed")
 CLIENT = os.path.join(os.path.dirname(BED), "usb_client")
@@ -26,6 +28,11 @@ def preloaded(root, environment=None):
     if "KILN_SANITIZE" in os.environ:
         made["ASAN_OPTIONS"] = made.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
     return made
+
+
+def place_of(slot):
+    """Of the bed's slot, from 1: there are hubs of eight ports."""
+    return f"pci-0000:00:14.0/usb2/{(slot - 1) // 8 + 1}.{(slot - 1) % 8 + 1}"
 
 
 class Bed:
@@ -115,3 +122,29 @@ class TemporaryBed(Bed):
         code = super().stop()
         self.temporary.cleanup()
         return code
+
+
+class UsbWorld(Fixture):
+    """A station whose slots are places in the bed's USB; its programs see that machine and no other."""
+
+    def __init__(self, *, speed="high", profile="spdm/infusion-pump-usb.yaml", **options):
+        self.speed = speed
+        super().__init__(profile=profile, **options)
+
+    def where(self, slot):
+        return f'place: "{place_of(slot)}"'
+
+    def start_twins(self, first=None, env=None):
+        o = self.options
+        arguments = ["--keygen-ms", o["keygen_ms"], "--seed", 7, "--usb-speed", self.speed]
+        arguments += ["--variant", o["variant"]] if o["variant"] else []
+        for fault in o["faults"]:
+            arguments += ["--fault", fault]
+        self.twins = Bed(self.path("devices"), *arguments, model=self.model, serial=first or self.serial,
+                         family=o["family"], devices=o["devices"], slots=o["slots"])
+        self.programs.append(self.twins)
+        self.environment = preloaded(self.twins.root, self.environment)
+
+    def touched(self):
+        """What the station did to devices that it must not do of its own accord."""
+        return [entry for entry in self.twins.log() if entry[0] not in ("plug", "unplug", "leaves")]

@@ -234,6 +234,15 @@ static void tell_hosts(struct skin *s, size_t slot, const char *action)
 	umockdev_testbed_uevent(s->testbed, path, action);
 }
 
+/* Who may open the node may talk to its handler. */
+static int open_to_all(struct skin *s, const char *node, struct err *e)
+{
+	g_autofree gchar *root = umockdev_testbed_get_root_dir(s->testbed);
+	g_autofree gchar *path = g_strdup_printf("%s/ioctl%s", root, node);
+
+	return chmod(path, 0666) == 0 ? 0 : err_errno(e, ERR_CONFIG, "bed", "opening %s", path);
+}
+
 static int appear(struct skin *s, size_t slot, int fd, struct err *e)
 {
 	struct bed_slot *at = &s->slots[slot];
@@ -249,6 +258,8 @@ static int appear(struct skin *s, size_t slot, int fd, struct err *e)
 	    mock(e, s->testbed, &records) != 0)
 		return -1;
 	bed_tree_node(at->address, node + 1);
+	if (open_to_all(s, node + 1, e) != 0)
+		return -1;
 	note(s, "plug", slot, node);
 	tell_hosts(s, slot, "add");
 	return 0;

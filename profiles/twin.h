@@ -70,7 +70,15 @@ struct twin_family {
 	 * starts it again on a new one with the same folder.
 	 */
 	int (*serve)(const struct twin_config *config, int fd, struct err *e);
+
+	/*
+	 * Once, before a device is plugged: what the fleet's devices have together. folder holds the devices' own
+	 * folders. Devices that attest their keys leave there, as TWIN_ATTESTATION_FILE, whom to believe. NULL where
+	 * they have nothing together.
+	 */
+	int (*prepare)(const char *folder, struct err *e);
 };
+#define TWIN_ATTESTATION_FILE "attestation-root.pem"
 
 /* The one of that name, or NULL; by index, NULL behind the last. */
 const struct twin_family *twin_find(const char *name);

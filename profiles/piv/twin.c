@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "twin_ccid.h"
+#include "twin_issue.h"
 
 enum { TRANSFER_MAX = 65536 + TWIN_CCID_HEADER };
 
@@ -145,4 +146,5 @@ const struct twin_family piv_twin = {
 	.usb = &usb,
 	.check = twin_card_check,
 	.serve = serve_card,
+	.prepare = twin_issue_prepare,
 };

@@ -133,7 +133,7 @@ static int certify(const struct issuer *root, EVP_PKEY *key, struct buf *ret, st
 static int path_of(const char *folder, const char *name, struct buf *ret, const char **ret_text,
     struct err *e)
 {
-	if (buf_printf(ret, e, "%s/../%s", folder, name) != 0)
+	if (buf_printf(ret, e, "%s/%s", folder, name) != 0)
 		return -1;
 	*ret_text = buf_str(ret, e);
 	return *ret_text != NULL ? 0 : -1;
@@ -225,6 +225,13 @@ static int find_root(const char *folder, struct issuer *ret, struct err *e)
 	return publish(folder, ret->cert, e);
 }
 
+int twin_issue_prepare(const char *folder, struct err *e)
+{
+	AUTO_STRUCT(issuer) root = { 0 };
+
+	return find_root(folder, &root, e);
+}
+
 int twin_issue_factory(struct twin_card *c, struct err *e)
 {
 	struct twin_key key = { .slot = TWIN_SLOT_ATTESTATION,
@@ -232,10 +239,11 @@ int twin_issue_factory(struct twin_card *c, struct err *e)
 		.pin_policy = 1,
 		.touch_policy = 1 };
 	AUTO_STRUCT(issuer) root = { 0 };
-	AUTO_STRUCT(buf) object = { 0 };
+	AUTO_STRUCT(buf) object = { 0 }, fleet = { 0 };
 	bool room;
 
-	if (find_root(c->config->folder, &root, e) != 0 ||
+	if (buf_printf(&fleet, e, "%s/..", c->config->folder) != 0 || buf_str(&fleet, e) == NULL ||
+	    find_root((const char *)fleet.data, &root, e) != 0 ||
 	    twin_engine_make(key.algorithm, &key.key, e) != 0)
 		return -1;
 	if (certify(&root, key.key, &object, e) != 0) {

@@ -8,8 +8,12 @@
 
 #include "twin_card.h"
 
-#define TWIN_ROOT_FILE "attestation-root.pem"
+#include "twin.h"
 
+#define TWIN_ROOT_FILE TWIN_ATTESTATION_FILE
+
+/* twin_family's prepare: the fleet's root, where it is missing. */
+must_check int twin_issue_prepare(const char *folder, struct err *e);
 /* Makes the attestation key and its certificate, and before it the fleet's root, where it is missing. */
 must_check int twin_issue_factory(struct twin_card *c, struct err *e);
 /* The same of another factory, for the fault: in memory. */

@@ -309,7 +309,7 @@ static int replace_anchor(const struct dry_run *d, const char *where, const char
 	return 0;
 }
 
-/* The profile itself, trusting the throw-away CA. */
+/* The profile itself, trusting the throw-away CA, and the emulated chips' maker (profiles/twin.h). */
 static int make_profile(const struct dry_run *d, struct err *e)
 {
 	const struct profile *p = d->profile;
@@ -323,6 +323,10 @@ static int make_profile(const struct dry_run *d, struct err *e)
 		return -1;
 	if (p->anchors.file != NULL &&
 	    replace_anchor(d, "/trust/device", "ca/root.pem", &text, e) != 0)
+		return -1;
+	if (p->attestation.file != NULL &&
+	    replace_anchor(d, "/trust/attestation", "devices/device/attestation-root.pem", &text,
+		e) != 0)
 		return -1;
 	return write_text(d, "profile.yaml", 0644, &text, e);
 }

@@ -71,6 +71,20 @@ static int open_slots(struct fleet *f, struct err *e)
 	return 0;
 }
 
+/* The devices' folder, and what their family has in it for all. */
+static int make_devices(struct fleet *f, struct err *e)
+{
+	AUTO_STRUCT(buf) path = { 0 };
+
+	if (make_folder(f, "device", e) != 0 || buf_printf(&path, e, "%s/device", f->dir) != 0 ||
+	    buf_str(&path, e) == NULL)
+		return -1;
+	if (f->options->family->prepare != NULL &&
+	    f->options->family->prepare((const char *)path.data, e) != 0)
+		return -1;
+	return open_devices(f, e);
+}
+
 int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 {
 	AUTO_STRUCT(fleet) f = { .options = options };
@@ -80,8 +94,7 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 	f.dir = realpath(options->dir, NULL);
 	if (f.dir == NULL)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "finding %s", options->dir);
-	if (make_folder(&f, "port", e) != 0 || make_folder(&f, "device", e) != 0 ||
-	    open_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
+	if (make_folder(&f, "port", e) != 0 || make_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
 	    options->skin->open(&f.skin, options, e) != 0)
 		return -1;
 	*ret = f;

@@ -44,6 +44,26 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Before any device is plugged, so that a profile can be made that believes them. */
+static void test_whom_to_believe_is_there_from_the_start(void **state)
+{
+	static struct options options;
+	struct rig *r = *state;
+	AUTO_STRUCT(buf) pem = { 0 };
+	struct fleet fleet = { 0 };
+	char path[300];
+	struct err e = { 0 };
+
+	options = r->options;
+	options.family = twin_find("piv");
+	assert_ok(fleet_open(&fleet, &options, &e), &e);
+	(void)snprintf(path, sizeof(path), "%s/device/" TWIN_ATTESTATION_FILE, r->folder);
+	testing_read(path, &pem);
+	assert_non_null(memmem(pem.data, pem.len, "BEGIN CERTIFICATE", 17));
+	assert_null(memmem(pem.data, pem.len, "PRIVATE", 7));
+	fleet_close(&fleet);
+}
+
 static bool has_port(const struct rig *r, size_t slot)
 {
 	struct stat st;
@@ -185,6 +205,7 @@ static void test_broken_flash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ROW(test_whom_to_believe_is_there_from_the_start),
 		ROW(test_each_device_once),
 		ROW(test_a_device_returns),
 		ROW(test_a_device_that_dies),

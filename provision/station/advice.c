@@ -121,6 +121,13 @@ static const struct {
 	{ "usb.controller", "switch the controller on or load its driver, or correct the slot's "
 			    "place: kiln slots lists the places there are" },
 	{ "usb.nodes", "start udev, or give the container /dev/bus/usb" },
+	{ "order.unknown", "check the order's id: station.yaml and kiln log name it" },
+	{ "shift.none", "add the shifts to station.yaml, or name a period with --from and --to" },
+	{ "shift.unknown", "name one of these, or add it to station.yaml" },
+	{ "shift.off", "name a shift, or a period with --from and --to" },
+	{ "period.time", "write it as the message says" },
+	{ "period.empty", "name the earlier time with --from, the later one with --to" },
+	{ "report.by", "write the name in UTF-8" },
 	{ "nomem", "free memory on this computer, then start again" },
 	{ "hsm.operator.pin", unblock },
 	{ "hsm.operator.guard", unblock },

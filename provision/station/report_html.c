@@ -45,6 +45,7 @@ static const char style[] =
     ".bad{fill:url(#hatch);stroke:#8f2f1d;stroke-width:.8}"
     ".mid{fill:url(#dots);stroke:#7a8790;stroke-width:.6}"
     ".low{fill:url(#lines);stroke:#7a8790;stroke-width:.6}"
+    ".bare{fill:#fff;stroke:#7a8790;stroke-width:.6}"
     ".p-bad{fill:#fbe6e0}.l-bad{stroke:#b4432c;stroke-width:2.4}.p-mid{fill:#eef2f4}"
     ".f-mid{fill:#7a8790}.p-low{fill:#fff}.l-low{stroke:#9aa5ac;stroke-width:.8}"
     ".key{margin:0 0 2px;font-size:12px;color:#55616a}.key svg{display:inline-block;width:12px;"

@@ -15,13 +15,16 @@ struct unit_job {
 	char order[REPORT_TEXT], product[REPORT_TEXT];
 };
 
+/* How it came to its last PASS. */
+enum way { WAY_AT_ONCE, WAY_WAITED, WAY_RETEST, WAY_REWORK };
+
 /* A unit's history so far. */
 struct unit {
 	struct unit_job job;
 	int64_t jobs;
 	bool ended, failed, passed; /* an earlier job did */
 	bool active;                /* it has an event of a job in the period */
-	enum { WAY_AT_ONCE, WAY_WAITED, WAY_RETEST, WAY_REWORK } way; /* to the last PASS */
+	enum way way;
 	struct report_unit row; /* with reason and outcome as of now */
 	char domain[16];        /* of the reason */
 	/* Turned away without a job: what counts unless it is active. */

@@ -263,7 +263,7 @@ void svg_steps(const struct report *r, FILE *out)
 
 void svg_split(const struct report *r, FILE *out)
 {
-	static const char *const classes[WHO_COUNT] = { "good", "mid", "bad", "low" };
+	static const char *const classes[WHO_COUNT] = { "good", "mid", "low", "bare" };
 	double x = 0;
 	int64_t all = 0;
 

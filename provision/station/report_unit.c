@@ -172,7 +172,7 @@ static void count_job(struct report_builder *b, enum report_outcome outcome, con
 	b->r->first_passed += j->first && !j->waited && outcome == REPORT_PASSED;
 }
 
-static int way_of(const struct unit_job *j)
+static enum way way_of(const struct unit_job *j)
 {
 	if (j->rework)
 		return WAY_REWORK;

@@ -66,11 +66,9 @@ void view_period(const struct report *r, char ret[static VIEW_PERIOD])
 
 void view_bucket(const struct report *r, size_t bucket, char ret[static ZONE_TEXT])
 {
-	int64_t length = r->span.to_ms - r->span.from_ms;
 	bool days =
 	    r->bucket_count > 2 && r->buckets[2].from_ms - r->buckets[1].from_ms > 12 * 3600000;
 
-	(void)length;
 	zone_say(r->buckets[bucket].from_ms, days ? ZONE_DATE : ZONE_CLOCK, ret);
 }
 

@@ -2,6 +2,8 @@
 #ifndef KILN_REPORT_VIEW_H
 #define KILN_REPORT_VIEW_H
 
+#include <stdio.h>
+
 #include "report.h"
 #include "zone.h"
 
@@ -26,7 +28,7 @@ enum { VIEW_PERIOD = 192 };
 void view_period(const struct report *r, char ret[static VIEW_PERIOD]);
 /* What the bucket's axis says: a clock time or a day. */
 void view_bucket(const struct report *r, size_t bucket, char ret[static ZONE_TEXT]);
-/* The newest time that the buckets are of: its end, or now. True where the period goes on. */
+/* The period was not over when the report was made. */
 bool view_goes_on(const struct report *r);
 
 /* Each draws the whole report on out; errors of out are the caller's to look for. */

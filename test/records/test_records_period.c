@@ -140,6 +140,43 @@ static void test_a_clock_that_was_wrong(void **state)
 			    "C claim ", "D claim ", "E claim ", NULL });
 }
 
+static void claim_ten(struct world *w, int h, char name)
+{
+	for (int i = 0; i < 10; i++) {
+		const char serial[] = { name, (char)('0' + i), '\0' };
+
+		claim(w, h, serial, NULL);
+	}
+}
+
+static int count_of(const struct seen *s, char name)
+{
+	int count = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		count += s->lines[i][0] == name;
+	return count;
+}
+
+/* What lies between is no reason to miss one side: each run of the station is searched by itself. */
+static void test_a_wrong_day_in_the_middle(void **state)
+{
+	struct seen s;
+
+	profile(*state);
+	claim_ten(*state, 2, 'A');
+	note(*state, 51, "start");
+	claim_ten(*state, 52, 'B');
+	note(*state, 6, "clock-accepted");
+	claim_ten(*state, 7, 'C');
+	pass(*state, hour(0), hour(24), NULL, &s);
+	assert_int_equal(count_of(&s, 'A'), 10);
+	assert_int_equal(count_of(&s, 'C'), 10);
+	assert_int_equal(count_of(&s, 'B'), 0);
+	pass(*state, hour(48), hour(72), NULL, &s);
+	assert_int_equal(count_of(&s, 'B'), 10);
+}
+
 static int see_places(const json_t *event, void *context, struct err *e)
 {
 	char *text = context;
@@ -230,6 +267,7 @@ int main(void)
 		world_test(test_units_come_with_their_history),
 		world_test(test_the_ends_of_a_period),
 		world_test(test_a_clock_that_was_wrong),
+		world_test(test_a_wrong_day_in_the_middle),
 		world_test(test_an_order),
 		world_test(test_orphans),
 	};

@@ -11,14 +11,15 @@ static const char three[] = "shifts:\n"
 			    "  - { name: late, from: \"14:00\", to: \"22:00\" }\n"
 			    "  - { name: night, from: \"22:00\", to: \"06:00\" }\n";
 
-/* The yaml owns the names: it lives as long as the process. */
-static int load(struct shifts *ret, const char *text, struct err *e)
+/* y owns the names; what it held before goes. */
+static int load(struct yaml **y, struct shifts *ret, const char *text, struct err *e)
 {
-	struct yaml *y = NULL;
-
+	if (*y != NULL)
+		yaml_free(*y);
+	*y = NULL;
 	*ret = (struct shifts){ 0 };
-	assert_ok(yaml_parse(&y, "station.yaml", text, strlen(text), e), e);
-	return shifts_load(ret, yaml_root(y), e);
+	assert_ok(yaml_parse(y, "station.yaml", text, strlen(text), e), e);
+	return shifts_load(ret, yaml_root(*y), e);
 }
 
 static int64_t ms_of(const char *text)
@@ -57,11 +58,12 @@ static void test_the_present_one(void **state)
 		{ "2026-11-29T05:59", "night", "2026-11-28T22:00:00+01:00",
 		    "2026-11-29T06:00:00+01:00" },
 	};
+	AUTO_PTR(yaml) *y = NULL;
 	struct shifts shifts;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_ok(load(&shifts, three, &e), &e);
+	assert_ok(load(&y, &shifts, three, &e), &e);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct shift_span span;
 
@@ -73,12 +75,13 @@ static void test_the_present_one(void **state)
 
 static void test_the_latest_of_a_name(void **state)
 {
+	AUTO_PTR(yaml) *y = NULL;
 	struct shifts shifts;
 	struct shift_span span;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_ok(load(&shifts, three, &e), &e);
+	assert_ok(load(&y, &shifts, three, &e), &e);
 	assert_ok(shift_find(&shifts, "late", ms_of("2026-11-28T10:00"), &span, &e), &e);
 	assert_span(&span, "2026-11-27T14:00:00+01:00", "2026-11-27T22:00:00+01:00");
 	assert_ok(shift_find(&shifts, "early", ms_of("2026-11-28T10:00"), &span, &e), &e);
@@ -90,12 +93,13 @@ static void test_the_latest_of_a_name(void **state)
 /* The night that the clock is changed has an hour more or less, and its neighbours still touch it. */
 static void test_nights_with_a_change_of_the_clock(void **state)
 {
+	AUTO_PTR(yaml) *y = NULL;
 	struct shifts shifts;
 	struct shift_span night, early;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_ok(load(&shifts, three, &e), &e);
+	assert_ok(load(&y, &shifts, three, &e), &e);
 	night = shift_on(&shifts.list[2], (struct zone_day){ 2026, 3, 28 });
 	early = shift_on(&shifts.list[0], (struct zone_day){ 2026, 3, 29 });
 	assert_span(&night, "2026-03-28T22:00:00+01:00", "2026-03-29T06:00:00+02:00");
@@ -103,7 +107,7 @@ static void test_nights_with_a_change_of_the_clock(void **state)
 	assert_int_equal(night.to_ms, early.from_ms);
 	night = shift_on(&shifts.list[2], (struct zone_day){ 2026, 10, 24 });
 	assert_int_equal(night.to_ms - night.from_ms, 9 * 3600000);
-	assert_ok(load(&shifts,
+	assert_ok(load(&y, &shifts,
 		      "shifts: [{ name: a, from: \"20:00\", to: \"02:30\" },"
 		      " { name: b, from: \"02:30\", to: \"08:00\" }]",
 		      &e),
@@ -149,10 +153,11 @@ static void test_each_mistake_has_its_place(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO_PTR(yaml) *y = NULL;
 		struct shifts shifts;
 		struct err e = { 0 };
 
-		assert_err(load(&shifts, rows[i].text, &e), &e, "yaml");
+		assert_err(load(&y, &shifts, rows[i].text, &e), &e, "yaml");
 		if (strstr(e.message, rows[i].says) == NULL)
 			fail_msg("row %zu: \"%s\" is not in: %s", i, rows[i].says, e.message);
 	}
@@ -160,14 +165,16 @@ static void test_each_mistake_has_its_place(void **state)
 
 static void test_what_can_not_be_found(void **state)
 {
+	AUTO_PTR(yaml) *y = NULL;
 	struct shifts shifts;
 	struct shift_span span;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_ok(load(&shifts, "a: b", &e), &e);
+	assert_ok(load(&y, &shifts, "a: b", &e), &e);
 	assert_err(shift_find(&shifts, NULL, 0, &span, &e), &e, "shift.none");
-	assert_ok(load(&shifts, "shifts: [{ name: day, from: \"08:00\", to: \"16:00\" }]", &e), &e);
+	assert_ok(load(&y, &shifts, "shifts: [{ name: day, from: \"08:00\", to: \"16:00\" }]", &e),
+	    &e);
 	assert_err(shift_find(&shifts, "nigth", 0, &span, &e), &e, "shift.unknown");
 	assert_non_null(strstr(e.message, "day"));
 	assert_err(shift_find(&shifts, NULL, ms_of("2026-11-28T16:00"), &span, &e), &e,

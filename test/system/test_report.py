@@ -85,15 +85,17 @@ class Report(unittest.TestCase):
         cls.base = tempfile.mkdtemp(prefix="kiln-report-")
         cls.folder = os.path.join(cls.base, "run")
         cls.config = os.path.join(cls.folder, "station.yaml")
-        cls.began = datetime.datetime.now(datetime.timezone.utc)
-        process = subprocess.Popen([KILN, "dry-run", "--dir", cls.folder, "--devices", "7", "--slots", "3", "--keygen-ms",
-                                    "20", "--twin-fault", "wrong-key@2", "--twin-fault", "lying-readback@4",
+        # A stretch that no midnight ends, and that is not over.
+        cls.began = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        cls.period = ("--from", cls.began, "--to", "2099-01-01")
+        process = subprocess.Popen([KILN, "dry-run", "--dir", cls.folder, "--devices", "7", "--slots", "3",
+                                    "--keygen-ms", "20", "--twin-fault", "wrong-key@2", "--twin-fault", "lying-readback@4",
                                     "--twin-fault", "wrong-key@5", "--twin-fault", "bad-csr-signature@6", "--json"],
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         cls.during = []
         for line in process.stdout:
             if json.loads(line)["event"] == "unit":
-                cls.during.append(kiln("report", "--config", cls.config, "--json"))
+                cls.during.append(kiln("report", "--config", cls.config, "--json", *cls.period))
         cls.code = process.wait()
         process.stdout.close()
         done = kiln("log", "--config", cls.config, "--json")
@@ -116,7 +118,7 @@ class Report(unittest.TestCase):
         return json.loads(done.stdout)
 
     def whole(self, *arguments, **options):
-        return self.report("--from", self.began.isoformat(), *arguments, **options)
+        return self.report("--from", self.began, *arguments, **options)
 
     def page(self, *arguments):
         path = self.path("report.html")
@@ -198,7 +200,7 @@ class Report(unittest.TestCase):
         self.assertEqual(ended, sorted(ended))
 
     def test_the_same_records_give_the_same_numbers(self):
-        period = ("--from", self.began.isoformat(), "--to", self.events[-1]["at"].replace("Z", "+00:00"))
+        period = ("--from", self.began, "--to", self.events[-1]["at"].replace("Z", "+00:00"))
         a, b = self.report(*period), self.report(*period)
         for r in (a, b):
             del r["made"]
@@ -207,13 +209,15 @@ class Report(unittest.TestCase):
 
     def test_people_see_a_text(self):
         done = kiln("report", "--config", self.config)
+        self.assertTrue(done.stdout.startswith("dry-run: today, "), done.stdout)
+        done = kiln("report", "--config", self.config, *self.period)
         self.assertEqual(done.returncode, PASSED, done.stderr)
-        for text in ("dry-run: today, ", "3 passed, 4 failed, 0 refused", "yield 42.8 % (3 of 7)", "proof.signature",
+        for text in ("3 passed, 4 failed, 0 refused", "yield 42.8 % (3 of 7)", "proof.signature",
                      "keygen     device", "orphans listed: "):
             self.assertIn(text, done.stdout)
 
     def test_a_row_for_each_unit(self):
-        rows = self.rows("--config", self.config)
+        rows = self.rows("--config", self.config, *self.period)
         with open(self.path("report.csv"), "rb") as file:
             self.assertEqual(file.read().count(b"\r\n"), len(rows) + 1)
         self.assertEqual({r["serial"] for r in rows}, self.count.units)
@@ -242,7 +246,8 @@ class Report(unittest.TestCase):
         policy = next(value for tag, name, value in page.attributes if tag == "meta" and name == "content"
                       and value.startswith("default-src"))
         digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-        self.assertEqual(policy, f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
+        self.assertEqual(policy, f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+                                 "form-action 'none'")
         self.assertEqual(page.tags.count("table"), page.tags.count("thead"))
         self.assertEqual(page.tags.count("table"), page.tags.count("caption"))
         scopes = {value for tag, name, value in page.attributes if tag == "th" and name == "scope"}
@@ -251,7 +256,7 @@ class Report(unittest.TestCase):
                          page.tags.count("th"))
 
     def test_a_page_that_needs_nothing(self):
-        text, page = self.page("--config", self.config, "--by", HOSTILE)
+        text, page = self.page("--config", self.config, *self.period, "--by", HOSTILE)
         self.check_page(text, page)
         said = "".join(page.texts)
         for word in ("3 of 7", "42.8 %", "First-pass yield", "proof.signature", HOSTILE, "readback.differs",
@@ -268,10 +273,12 @@ class Report(unittest.TestCase):
         source.backup(target)
         number, seq = target.execute("SELECT max(number), max(seq) FROM event").fetchone()
         at = self.events[-1]["at"]
-        claim = {"event": "claim", "serial": "=" + HOSTILE, "model": "@SUM(A1)", "slot": HOSTILE, "operator": "+1\t\u202e,\"x\"\n",
+        claim = {"event": "claim", "serial": "=" + HOSTILE, "model": "@SUM(A1)", "slot": HOSTILE,
+                 "operator": "+1\t\u202e,\"x\"\n",
                  "profile": "0" * 64, "reuse": False}
         end = {"event": "end", "job": number + 1, "outcome": "failed",
-               "error": {"domain": "device", "scope": "unit", "code": "-" + HOSTILE[:30], "message": HOSTILE + "\u0007\u009b"}}
+               "error": {"domain": "device", "scope": "unit", "code": "-" + HOSTILE[:30],
+                         "message": HOSTILE + "\u0007\u009b"}}
         for i, body in enumerate((claim, end), 1):
             body.update({"at": at, "record": number + i, "seq": seq + i, "station": HOSTILE, "v": 1})
             target.execute("INSERT INTO event (number, station, seq, serial, body, hash) VALUES (?, ?, ?, ?, ?, ?)",
@@ -285,18 +292,18 @@ class Report(unittest.TestCase):
 
     def test_texts_of_devices_and_people_are_never_markup(self):
         records = self.hostile_records()
-        text, page = self.page("--records", records)
+        text, page = self.page("--records", records, *self.period)
         self.check_page(text, page)
         said = "".join(page.texts)
         self.assertGreaterEqual(said.count(HOSTILE), 5) # slot, message, reason, orphans, station of the chain
         for control in ("\u0007", "\u009b", "\u202e", "\t"):
             self.assertNotIn(control, text)
-        done = kiln("report", "--records", records)
+        done = kiln("report", "--records", records, *self.period)
         for control in ("\u0007", "\u009b", "\t"):
             self.assertNotIn(control, done.stdout)
 
     def test_cells_are_never_formulas(self):
-        rows = {r["serial"]: r for r in self.rows("--records", self.hostile_records())}
+        rows = {r["serial"]: r for r in self.rows("--records", self.hostile_records(), *self.period)}
         self.assertIn("'=" + HOSTILE, rows)
         row = rows["'=" + HOSTILE]
         self.assertEqual(row["model"], "'@SUM(A1)")

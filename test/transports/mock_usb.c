@@ -9,12 +9,10 @@
 #include <sys/stat.h>
 
 #include <linux/usbdevice_fs.h>
-#include <umockdev.h>
+
+#include "mock_bed.h"
 
 enum { MOCK_INTERFACE = 1, DRIVER_MAX = 32, SAYINGS_MAX = 64, PENDING_MAX = 8, TEXT_MAX = 2048 };
-
-#define CONTROLLER "/devices/pci0000:00/0000:00:14.0"
-#define ROOT_HUB   CONTROLLER "/usb1"
 
 struct saying {
 	uint8_t endpoint;
@@ -44,7 +42,6 @@ struct mock_usb {
 	struct mock_usb_seen seen;
 };
 
-static UMockdevTestbed *testbed;
 static int last_number = 1;
 
 static void mock_lock(struct mock_usb *m)
@@ -55,13 +52,6 @@ static void mock_lock(struct mock_usb *m)
 static void mock_unlock(struct mock_usb *m)
 {
 	g_assert(pthread_mutex_unlock(&m->lock) == 0);
-}
-
-bool mock_usb_possible(void)
-{
-	const char *before = getenv("LD_PRELOAD");
-
-	return before != NULL && strstr(before, "libumockdev-preload") != NULL;
 }
 
 static struct usbdevfs_urb *urb_of(UMockdevIoctlData *data)
@@ -339,29 +329,6 @@ static gboolean on_ioctl(UMockdevIoctlBase *handler, UMockdevIoctlClient *client
 	return TRUE;
 }
 
-static void add(const char *text)
-{
-	GError *error = NULL;
-
-	if (!umockdev_testbed_add_from_string(testbed, text, &error))
-		g_error("%s", error->message);
-}
-
-static void begin(void)
-{
-	char *root;
-
-	if (testbed != NULL)
-		return;
-	testbed = umockdev_testbed_new();
-	root = umockdev_testbed_get_root_dir(testbed);
-	g_assert(chmod(root, 0755) == 0); /* another user looks, too */
-	g_free(root);
-	add("P: " CONTROLLER "\nE: SUBSYSTEM=pci\n\n"
-	    "P: " ROOT_HUB "\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\n"
-	    "A: version= 2.00\nA: bDeviceClass=09\n\n");
-}
-
 /* The class interface is the second of two: a number 0 that is taken for granted would meet the other.
  * umockdev wants capital hex here. */
 static void add_device(const struct mock_usb *m, uint8_t class)
@@ -379,14 +346,14 @@ static void add_device(const struct mock_usb *m, uint8_t class)
 
 	(void)snprintf(text, sizeof(text), format, m->path, m->number, class, m->number,
 	    m->number - 1, m->number);
-	add(text);
+	mock_bed_add(text);
 	(void)snprintf(text, sizeof(text),
 	    "P: %s\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\n%s%s%s"
 	    "A: bInterfaceNumber=01\nA: bInterfaceClass=%02x\nA: bInterfaceSubClass=00\n"
 	    "A: bInterfaceProtocol=01\n\n",
 	    m->interface_path, m->driver[0] != '\0' ? "L: driver=../../../bus/usb/drivers/" : "",
 	    m->driver, m->driver[0] != '\0' ? "\n" : "", class);
-	add(text);
+	mock_bed_add(text);
 }
 
 struct mock_usb *mock_usb_plug(int port, uint8_t class, const char *driver)
@@ -394,10 +361,9 @@ struct mock_usb *mock_usb_plug(int port, uint8_t class, const char *driver)
 	struct mock_usb *m = g_new0(struct mock_usb, 1);
 	GError *error = NULL;
 
-	begin();
 	g_assert(pthread_mutex_init(&m->lock, NULL) == 0);
 	m->number = ++last_number;
-	(void)snprintf(m->sys, sizeof(m->sys), "/sys" ROOT_HUB "/1-%d", port);
+	(void)snprintf(m->sys, sizeof(m->sys), "/sys" MOCK_ROOT_HUB "/1-%d", port);
 	(void)snprintf(m->interface_sys, sizeof(m->interface_sys), "%s/1-%d:1.1", m->sys, port);
 	m->path = m->sys + strlen("/sys");
 	m->interface_path = m->interface_sys + strlen("/sys");
@@ -406,7 +372,7 @@ struct mock_usb *mock_usb_plug(int port, uint8_t class, const char *driver)
 	(void)snprintf(m->driver, sizeof(m->driver), "%s", driver != NULL ? driver : "");
 	m->handler = umockdev_ioctl_base_new();
 	(void)g_signal_connect(m->handler, "handle-ioctl", G_CALLBACK(on_ioctl), m);
-	if (!umockdev_testbed_attach_ioctl(testbed, m->node, m->handler, &error))
+	if (!umockdev_testbed_attach_ioctl(mock_bed(), m->node, m->handler, &error))
 		g_error("%s", error->message);
 	add_device(m, class);
 	return m;
@@ -421,8 +387,8 @@ void mock_usb_unplug(struct mock_usb *m)
 	if (!m->plugged)
 		return;
 	m->plugged = false;
-	umockdev_testbed_remove_device(testbed, m->interface_sys);
-	umockdev_testbed_remove_device(testbed, m->sys);
+	umockdev_testbed_remove_device(mock_bed(), m->interface_sys);
+	umockdev_testbed_remove_device(mock_bed(), m->sys);
 }
 
 void mock_usb_free(struct mock_usb *m)
@@ -430,7 +396,7 @@ void mock_usb_free(struct mock_usb *m)
 	GError *error = NULL;
 
 	mock_usb_unplug(m);
-	if (!umockdev_testbed_detach_ioctl(testbed, m->node, &error))
+	if (!umockdev_testbed_detach_ioctl(mock_bed(), m->node, &error))
 		g_error("%s", error->message);
 	g_object_unref(m->handler);
 	while (m->saying_count > 0)
@@ -441,14 +407,9 @@ void mock_usb_free(struct mock_usb *m)
 	g_free(m);
 }
 
-void mock_usb_end(void)
-{
-	g_clear_object(&testbed);
-}
-
 void mock_usb_chmod(struct mock_usb *m, unsigned mode)
 {
-	char *root = umockdev_testbed_get_root_dir(testbed);
+	char *root = umockdev_testbed_get_root_dir(mock_bed());
 	char *path = g_strconcat(root, m->node, NULL);
 	char *socket = g_strconcat(root, "/ioctl", m->node, NULL);
 

@@ -8,7 +8,7 @@
 
 /* PIV, its version left off; any prefix of the whole that is as long is this application too. */
 static const uint8_t aid[] = { 0xa0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00 };
-enum { AID_SHORTEST = 5 };
+enum { AID_SHORTEST = 5, DIGITS_MAX = 9 };
 
 static const uint8_t atr_t1[] = { 0x3b, 0x80, 0x80, 0x01, 0x01 };
 static const uint8_t atr_yubico[] = { 0x3b, 0xfd, 0x13, 0x00, 0x00, 0x81, 0x31, 0xfe, 0x15, 0x80,
@@ -51,7 +51,7 @@ static const struct twin_traits variants[] = {
 	    APPLICATION(application_full),
 	    .extensions = true,
 	    .version = { 5, 4, 0 },
-	    .management_algorithm = TWIN_AES256,
+	    .management_algorithm = TWIN_AES192,
 	    .tries = 5,
 	    .algorithms = { TWIN_P384 },
 	    .wrong_management = SW_SECURITY },
@@ -70,7 +70,7 @@ static const struct twin_traits variants[] = {
 	    APPLICATION(application_full),
 	    .short_only = true,
 	    .keeps_status = true,
-	    .management_algorithm = TWIN_AES128,
+	    .management_algorithm = TWIN_3DES,
 	    .tries = 3,
 	    .algorithms = { TWIN_P256, TWIN_P384, TWIN_RSA2048 },
 	    .wrong_management = SW_SECURITY },
@@ -109,10 +109,11 @@ bool twin_is_key_slot(uint8_t slot)
 
 uint32_t twin_card_serial(const struct twin_config *config)
 {
-	const char *digits = config->serial + strlen(config->serial);
+	const char *end = config->serial + strlen(config->serial), *digits = end;
 	uint8_t hash[SHA256_LEN];
 
-	while (digits > config->serial && digits[-1] >= '0' && digits[-1] <= '9')
+	while (digits > config->serial && end - digits < DIGITS_MAX && digits[-1] >= '0' &&
+	       digits[-1] <= '9')
 		digits--;
 	if (*digits != '\0')
 		return (uint32_t)strtoull(digits, NULL, 10);

@@ -91,7 +91,7 @@ bool twin_card_strikes(const struct twin_card *c, enum twin_fault_kind kind, enu
 /* Counts a fault that struck, here or in the reader. */
 must_check int twin_card_struck(struct twin_card *c, struct err *e);
 
-/* Yubico's serial number: the digits at the end of the device's, or where there are none a hash. */
+/* Yubico's serial number: the last digits of the device's, nine at most; without digits a hash of it. */
 uint32_t twin_card_serial(const struct twin_config *config);
 
 /* --- for the instructions, twin_*.c --- */

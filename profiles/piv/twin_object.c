@@ -76,12 +76,14 @@ static int store(struct twin_card *c, uint32_t tag, const struct buf *value, str
 	return twin_store_put_object(&c->store, tag, &object, &room, e);
 }
 
-/* A UUID of version 8 (RFC 9562) over model and serial: the same card has the same one always. */
+/* The serial where it is a GUID, else the UUID of version 8 (RFC 9562) of this model and serial. */
 static int make_guid(const struct twin_config *config, uint8_t ret[static 16], struct err *e)
 {
 	AUTO_STRUCT(buf) text = { 0 };
 	uint8_t hash[SHA256_LEN];
 
+	if (hex_decode(config->serial, ret, 16))
+		return 0;
 	if (buf_printf(&text, e, "%s:%s", config->model != NULL ? config->model : "",
 		config->serial) != 0)
 		return -1;

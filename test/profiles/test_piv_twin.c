@@ -89,6 +89,8 @@ static void test_serial(void **state)
 		{ "PIV0000042", { 0, 0, 0, 42 } },
 		{ "30000001", { 0x01, 0xc9, 0xc3, 0x81 } },
 		{ "A1B7", { 0, 0, 0, 7 } },
+		{ "0000000000000000000000009a000042", { 0, 0, 0, 42 } },
+		{ "99999999999999999999999030000001", { 0x01, 0xc9, 0xc3, 0x81 } },
 	};
 
 	(void)state;
@@ -101,6 +103,27 @@ static void test_serial(void **state)
 		assert_memory_equal(k.answer.data, rows[i].want, 4);
 		kit_shut(&k);
 	}
+}
+
+/* A serial that is a GUID is the card's; any other gives one. */
+static void test_guid(void **state)
+{
+	struct kit k;
+
+	(void)state;
+	kit_open_serial(&k, "plain", NULL, "000102030405060708090a0b20000001");
+	kit_expect(&k, KIT_SELECT, 0x9000);
+	kit_expect(&k, "00cb3fff055c035fc10200", 0x9000);
+	assert_memory_equal(k.answer.data + 29,
+	    "\x34\x10\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x20\x00\x00\x01", 18);
+	kit_shut(&k);
+	kit_open(&k, "plain", NULL);
+	kit_expect(&k, KIT_SELECT, 0x9000);
+	kit_expect(&k, "00cb3fff055c035fc10200", 0x9000);
+	assert_memory_equal(k.answer.data + 29, "\x34\x10", 2);
+	assert_int_equal(k.answer.data[37] & 0xf0, 0x80); /* version, then variant */
+	assert_int_equal(k.answer.data[39] & 0xc0, 0x80);
+	kit_shut(&k);
 }
 
 static void test_pin(void **state)
@@ -170,8 +193,8 @@ static void test_management(void **state)
 	} rows[] = {
 		{ "token", &kit_3des, 0x6a80 },
 		{ "yubico", &aes192, 0x6982 },
-		{ "p384", &aes256, 0x6982 },
-		{ "plain", &aes128, 0x6982 },
+		{ "p384", &aes192, 0x6982 },
+		{ "plain", &kit_3des, 0x6982 },
 	};
 
 	(void)state;
@@ -250,6 +273,11 @@ static void test_new_management_key(void **state)
 	kit_expect(&k, KIT_SELECT, 0x9000);
 	kit_expect(&k, "0087039b047c028000", 0x6a86);
 	assert_int_equal(kit_authenticate_with(&k, &aes128, false), 0x9000);
+	kit_expect(&k,
+	    "00ffffff230c9b20"
+	    "0102030405060708010203040506070801020304050607080102030405060708",
+	    0x9000);
+	assert_int_equal(kit_authenticate_with(&k, &aes256, false), 0x9000);
 	kit_shut(&k);
 }
 
@@ -332,7 +360,7 @@ static void test_generate(void **state)
 	kit_shut(&k);
 	kit_open(&k, "p384", NULL);
 	kit_expect(&k, KIT_SELECT, 0x9000);
-	assert_int_equal(kit_authenticate_with(&k, &aes256, false), 0x9000);
+	assert_int_equal(kit_authenticate_with(&k, &aes192, false), 0x9000);
 	kit_expect(&k, KIT_P256, 0x6a80);
 	kit_expect(&k, "0047009a05ac0380011400", 0x9000);
 	kit_shut(&k);
@@ -528,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_before_select),
 		cmocka_unit_test(test_only_extended_is_refused),
 		cmocka_unit_test(test_serial),
+		cmocka_unit_test(test_guid),
 		cmocka_unit_test(test_pin),
 		cmocka_unit_test(test_pin_changes),
 		cmocka_unit_test(test_management),

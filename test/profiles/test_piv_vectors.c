@@ -262,6 +262,7 @@ static void keys_signatures_and_certificates_follow(void **state)
 		char hex[65];
 		struct err e = { 0 };
 
+		assert_non_null(p);
 		assert_int_equal(strtoul(json_string_value(conclusion(slots[i].group, "object")),
 				     NULL, 16),
 		    o.object);

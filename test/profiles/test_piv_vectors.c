@@ -242,6 +242,84 @@ static struct profile *options_of(size_t i, struct piv_options *ret)
 	return p;
 }
 
+static void key_follows(struct replay *r, struct piv_card *c, size_t i, const struct piv_options *o,
+    struct buf *ret_spki)
+{
+	AUTO_STRUCT(buf) want = { 0 };
+	char hex[65];
+	struct err e = { 0 };
+
+	assert_int_equal(strtoul(json_string_value(conclusion(slots[i].group, "object")), NULL, 16),
+	    o->object);
+	begin(r, slots[i].generate);
+	assert_ok(piv_generate(c, o, ret_spki, &e), &e);
+	replay_ends(r);
+	file_of(slots[i].group, "public_key", &want);
+	assert_true(buf_equal(ret_spki, &want));
+	sha256_hex(ret_spki->data, ret_spki->len, hex);
+	assert_string_equal(hex,
+	    json_string_value(conclusion(slots[i].group, "public_key_sha256")));
+}
+
+static bool verifies(EVP_PKEY *key, const char *digest, const struct buf *message,
+    const struct buf *signature)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool good;
+
+	assert_int_equal(EVP_DigestVerifyInit_ex(ctx, NULL, digest, NULL, NULL, key, NULL), 1);
+	good = EVP_DigestVerify(ctx, signature->data, signature->len, message->data,
+		   message->len) == 1;
+	EVP_MD_CTX_free(ctx);
+	return good;
+}
+
+static void signature_follows(struct replay *r, struct piv_card *c, size_t i,
+    const struct piv_options *o, EVP_PKEY *key)
+{
+	AUTO_STRUCT(buf) message = { 0 }, signature = { 0 }, want = { 0 };
+	AUTO_STRUCT(piv_credential) pin = { 0 };
+	struct err e = { 0 };
+
+	begin(r, slots[i].sign);
+	piv_credential_factory(&pin);
+	if (strncmp(member(r, 0, "c"), "0020", 4) == 0) { /* the PIN is a part of the step */
+		const struct piv_command verify = { PIV_INS_VERIFY, 0, PIV_KEY_PIN, pin.pin,
+			sizeof(pin.pin), false };
+
+		assert_ok(piv_call(c, "verify", &verify, &want, &e), &e);
+	}
+	file_of(slots[i].group, "message", &message);
+	assert_ok(piv_sign(c, o, &message, &signature, &e), &e);
+	replay_ends(r);
+	file_of(slots[i].group, "signature", &want);
+	assert_true(buf_equal(&signature, &want));
+	assert_int_equal(verifies(key, o->algorithm->digest, &message, &signature),
+	    json_is_true(conclusion(slots[i].group, "signature_verifies")));
+}
+
+static void certificate_follows(struct replay *r, struct piv_card *c, size_t i,
+    const struct piv_options *o, EVP_PKEY *key)
+{
+	AUTO_STRUCT(buf) certificate = { 0 }, content = { 0 }, got = { 0 };
+	AUTO(X509) *cert = NULL;
+	struct err e = { 0 };
+
+	file_of(slots[i].group, "certificate", &certificate);
+	begin(r, slots[i].put);
+	assert_ok(piv_wrap(&certificate, &content, &e), &e);
+	assert_ok(piv_put(c, o->object, &content, &e), &e);
+	replay_ends(r);
+	begin(r, slots[i].get);
+	assert_ok(piv_get_certificates(c, o->object, &got, &e), &e);
+	replay_ends(r);
+	assert_int_equal(buf_equal(&got, &certificate),
+	    json_is_true(conclusion(slots[i].group, "read_back_equals_written")));
+	assert_ok(x509_parse(got.data, got.len, &cert, ERR_DEVICE, &e), &e);
+	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(cert), key) == 1,
+	    json_is_true(conclusion(slots[i].group, "certificate_key_matches")));
+}
+
 static void keys_signatures_and_certificates_follow(void **state)
 {
 	struct replay r;
@@ -250,68 +328,18 @@ static void keys_signatures_and_certificates_follow(void **state)
 	(void)state;
 	replay_open(&r, "piv/transcript.json");
 	for (size_t i = 0; i < COUNT(slots); i++) {
-		AUTO_STRUCT(buf) want = { 0 }, got = { 0 }, message = { 0 }, signature = { 0 };
-		AUTO_STRUCT(buf) certificate = { 0 }, content = { 0 }, spki = { 0 };
-		AUTO_STRUCT(piv_credential) pin = { 0 };
-		AUTO(X509) *cert = NULL;
+		AUTO_STRUCT(buf) spki = { 0 };
 		AUTO(EVP_PKEY) *key = NULL;
 		struct piv_options o;
 		AUTO_PTR(profile) *p = options_of(i, &o);
-		EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 		const uint8_t *at;
-		char hex[65];
-		struct err e = { 0 };
 
 		assert_non_null(p);
-		assert_int_equal(strtoul(json_string_value(conclusion(slots[i].group, "object")),
-				     NULL, 16),
-		    o.object);
-		/* the public key */
-		begin(&r, slots[i].generate);
-		assert_ok(piv_generate(&c, &o, &spki, &e), &e);
-		replay_ends(&r);
-		file_of(slots[i].group, "public_key", &want);
-		assert_true(buf_equal(&spki, &want));
-		sha256_hex(spki.data, spki.len, hex);
-		assert_string_equal(hex,
-		    json_string_value(conclusion(slots[i].group, "public_key_sha256")));
-		/* the signature, behind the PIN where that is in the step */
-		begin(&r, slots[i].sign);
-		piv_credential_factory(&pin);
-		if (member(&r, 0, "c")[3] == '0') {
-			const struct piv_command verify = { PIV_INS_VERIFY, 0, 0x80, pin.pin, 8,
-				false };
-
-			assert_ok(piv_call(&c, "verify", &verify, &got, &e), &e);
-		}
-		file_of(slots[i].group, "message", &message);
-		assert_ok(piv_sign(&c, &o, &message, &signature, &e), &e);
-		replay_ends(&r);
-		file_of(slots[i].group, "signature", &want);
-		assert_true(buf_equal(&signature, &want));
+		key_follows(&r, &c, i, &o, &spki);
 		at = spki.data;
 		key = d2i_PUBKEY(NULL, &at, (long)spki.len);
-		assert_int_equal(EVP_DigestVerifyInit_ex(ctx, NULL, o.algorithm->digest, NULL, NULL,
-				     key, NULL),
-		    1);
-		assert_int_equal(EVP_DigestVerify(ctx, signature.data, signature.len, message.data,
-				     message.len) == 1,
-		    json_is_true(conclusion(slots[i].group, "signature_verifies")));
-		EVP_MD_CTX_free(ctx);
-		/* the certificate, there and back */
-		file_of(slots[i].group, "certificate", &certificate);
-		begin(&r, slots[i].put);
-		assert_ok(piv_wrap(&certificate, &content, &e), &e);
-		assert_ok(piv_put(&c, o.object, &content, &e), &e);
-		replay_ends(&r);
-		begin(&r, slots[i].get);
-		assert_ok(piv_get_certificates(&c, o.object, &got, &e), &e);
-		replay_ends(&r);
-		assert_int_equal(buf_equal(&got, &certificate),
-		    json_is_true(conclusion(slots[i].group, "read_back_equals_written")));
-		assert_ok(x509_parse(got.data, got.len, &cert, ERR_DEVICE, &e), &e);
-		assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(cert), key) == 1,
-		    json_is_true(conclusion(slots[i].group, "certificate_key_matches")));
+		signature_follows(&r, &c, i, &o, key);
+		certificate_follows(&r, &c, i, &o, key);
 	}
 	json_decref(r.file);
 }

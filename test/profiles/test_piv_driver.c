@@ -1,47 +1,7 @@
 #include "driver.h"
 
 #include "family.h"
-#include "piv_kit.h"
-
-/* A card, a profile, the driver over both. */
-struct world {
-	struct fake card;
-	struct profile *profile;
-	struct device *d;
-	const struct driver *driver;
-};
-
-static void world_open(struct world *w, const char *section, const char *algorithm)
-{
-	fake_init(&w->card);
-	w->profile = piv_profile(section, algorithm);
-	w->d = fake_open(&w->card, w->profile, NULL);
-	w->driver = w->d->driver;
-}
-
-static void world_close(struct world *w)
-{
-	w->driver->close(w->d);
-	profile_free(w->profile);
-	fake_free(&w->card);
-}
-
-static void make_key(struct world *w)
-{
-	const struct key_spec spec = { w->profile->key_algorithm, true };
-	struct err e = { 0 };
-
-	assert_ok(w->driver->keygen(w->d, &spec, &e), &e);
-}
-
-static int request(struct world *w, struct buf *ret, struct err *e)
-{
-	const struct identity unit = { .model = "UT1", .serial = "20000001" };
-	AUTO_STRUCT(subject) subject = { 0 };
-
-	assert_ok(subject_render(&subject, w->profile, &unit, e), e);
-	return w->driver->request(w->d, &subject, ret, e);
-}
+#include "piv_world.h"
 
 static void install(struct world *w, const char *what, size_t len)
 {
@@ -168,17 +128,6 @@ static void keygen_keeps_or_replaces(void **state)
 	assert_err(w.driver->keygen(w.d, &other, &e), &e, "piv.keygen");
 	assert_int_equal(e.domain, ERR_CONFIG);
 	world_close(&w);
-}
-
-static void store(struct world *w, const char *file, uint32_t object)
-{
-	AUTO_STRUCT(buf) der = { 0 };
-	struct buf *content = fake_object(&w->card, object, true);
-
-	testing_read(testing_vector(file), &der);
-	fake_tlv(content, 0x70, der.data, der.len);
-	fake_tlv(content, 0x71, "", 1);
-	fake_tlv(content, 0xfe, NULL, 0);
 }
 
 /* The driver that made the key is gone; the next one reads the public half again. */
@@ -441,46 +390,6 @@ static void what_does_not_fit_is_told(void **state)
 	world_close(&w);
 }
 
-static void without_attestation_there_is_none(void **state)
-{
-	AUTO_STRUCT(buf) ders = { 0 };
-	struct err e = { 0 };
-	struct world w;
-
-	(void)state;
-	world_open(&w, PIV_SECTION, "EC:P-256");
-	make_key(&w);
-	assert_ok(w.driver->origin(w.d, &ders, &e), &e);
-	assert_int_equal(ders.len, 0);
-	world_close(&w);
-}
-
-static void attestation_brings_its_certificate(void **state)
-{
-	AUTO_STRUCT(buf) ders = { 0 };
-	struct err e = { 0 };
-	struct world w;
-
-	(void)state;
-	if (testing_vector("piv/f9-certificate.der") == NULL)
-		testing_skip("the PIV vectors");
-	world_open(&w, PIV_SECTION, "EC:P-256");
-	make_key(&w);
-	w.card.says[0] = (struct fake_says){ 0xf9, -1, -1,
-		"30020500"
-		"9000",
-		0 };
-	assert_ok(w.driver->origin(w.d, &ders, &e), &e);
-	assert_int_equal(ders.len, 4); /* the card has no certificate for it */
-	store(&w, "piv/f9-certificate.der", 0x5fff01);
-	assert_ok(w.driver->origin(w.d, &ders, &e), &e);
-	assert_int_equal(ders.len, 4 + 366);
-	buf_clear(fake_object(&w.card, 0x5fff01, true));
-	fake_tlv(fake_object(&w.card, 0x5fff01, true), 0x55, NULL, 0);
-	assert_err(w.driver->origin(w.d, &ders, &e), &e, "piv.object");
-	world_close(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,8 +403,6 @@ int main(void)
 		cmocka_unit_test(a_wanted_length_is_given),
 		cmocka_unit_test(objects_without_a_place_are_refused),
 		cmocka_unit_test(what_does_not_fit_is_told),
-		cmocka_unit_test(without_attestation_there_is_none),
-		cmocka_unit_test(attestation_brings_its_certificate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,9 +61,13 @@ static int allow(scmp_filter_ctx filter)
 
 	for (size_t i = 0; rc == 0 && i < COUNT(calls); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	for (size_t i = 0; rc == 0 && i < COUNT(requests); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		    SCMP_A1(SCMP_CMP_EQ, requests[i]));
+	for (size_t i = 0; rc == 0 && i < COUNT(requests); i++) {
+		const struct scmp_arg_cmp is = { .arg = 1,
+			.op = SCMP_CMP_EQ,
+			.datum_a = requests[i] };
+
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &is);
+	}
 	if (rc == 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
 	return rc;
@@ -79,12 +83,13 @@ static int allow_mock(scmp_filter_ctx filter)
 {
 	static const int mock_calls[] = { SCMP_SYS(recvfrom), SCMP_SYS(rt_sigprocmask),
 		SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep) };
+	/* to whom the socket is connected, and to nobody else */
+	static const struct scmp_arg_cmp no_address = { .arg = 4, .op = SCMP_CMP_EQ };
 	int rc;
 
 	if (getenv("UMOCKDEV_DIR") == NULL)
 		return 0;
-	/* to whom the socket is connected, and to nobody else */
-	rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, SCMP_A4(SCMP_CMP_EQ, 0));
+	rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, &no_address);
 	for (size_t i = 0; rc == 0 && i < COUNT(mock_calls); i++)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, mock_calls[i], 0);
 	return rc;

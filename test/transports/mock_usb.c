@@ -111,7 +111,8 @@ static void feed(struct mock_usb *m, size_t i)
 			n++;
 			continue;
 		}
-		memcpy(to + urb->actual_length, s->data + s->pos, len);
+		if (len > 0)
+			memcpy(to + urb->actual_length, s->data + s->pos, len);
 		urb->actual_length += (int)len;
 		s->pos += len;
 		is_short = s->pos == s->len && (s->len % MOCK_PACKET != 0 || s->zlp || s->len == 0);

@@ -140,7 +140,7 @@ static void wrong_addresses_are_refused(void **state)
 		"serial:" PLACE "?place=1",
 		"serial:" PLACE "?baud=9600&baud=9600",
 		"serial:" MOCK_PLACE "06",
-		"serial:" MOCK_PLACE,
+		("serial:" MOCK_PLACE),
 		"serial:/dev/ttyACM3?interface=1",
 	};
 

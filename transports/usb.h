@@ -8,9 +8,11 @@
  * resets, never sets a configuration; takes the interface from a kernel driver that has it. After open
  * nothing is opened any more: kiln-slot's sandbox relies on it.
  *
- * A write is one transfer, ended by a zero-length packet where its length asks for one (not in CCID, whose
- * messages tell their length). A read gives
- * what one or more transfers brought. What a cancelled read had received is kept for the next one.
+ * A write is one transfer of at most USB_TRANSFER_MAX bytes, ended by a zero-length packet where its
+ * length asks for one (not in CCID, whose messages tell their length). A read is one transfer with room
+ * for len, rounded up to whole packets: what it brought beyond len is there at the next read. What a
+ * transfer had received at the deadline is given, not dropped. A flush drops what is on this side; what
+ * is still in the device has not arrived.
  */
 #ifndef KILN_USB_H
 #define KILN_USB_H
@@ -28,7 +30,7 @@ bool usb_has_interrupt(const struct transport *t);
 
 /*
  * One interrupt transfer. Errors: LINK "link.timeout" (retry), "link.gone". What comes while nobody
- * waits is lost, as on any interrupt endpoint.
+ * waits is lost, as on any interrupt endpoint; what is longer than len is cut.
  */
 must_check int usb_interrupt(struct transport *t, void *data, size_t len, size_t *ret_got,
     int64_t deadline, struct err *e);

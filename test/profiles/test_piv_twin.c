@@ -193,8 +193,8 @@ static void test_management(void **state)
 	} rows[] = {
 		{ "token", &kit_3des, 0x6a80 },
 		{ "yubico", &aes192, 0x6982 },
-		{ "p384", &aes192, 0x6982 },
-		{ "plain", &kit_3des, 0x6982 },
+		{ "p384", &aes256, 0x6982 },
+		{ "plain", &aes128, 0x6982 },
 	};
 
 	(void)state;
@@ -360,7 +360,7 @@ static void test_generate(void **state)
 	kit_shut(&k);
 	kit_open(&k, "p384", NULL);
 	kit_expect(&k, KIT_SELECT, 0x9000);
-	assert_int_equal(kit_authenticate_with(&k, &aes192, false), 0x9000);
+	assert_int_equal(kit_authenticate_with(&k, &aes256, false), 0x9000);
 	kit_expect(&k, KIT_P256, 0x6a80);
 	kit_expect(&k, "0047009a05ac0380011400", 0x9000);
 	kit_shut(&k);

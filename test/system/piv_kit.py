@@ -18,8 +18,8 @@ MANAGEMENT = {
     "token": (0x03, "-des-ede3", 8, 24),
     "reader": (0x03, "-des-ede3", 8, 24),
     "yubico": (0x0A, "-aes-192-ecb", 16, 24),
-    "plain": (0x03, "-des-ede3", 8, 24),
-    "p384": (0x0A, "-aes-192-ecb", 16, 24),
+    "plain": (0x08, "-aes-128-ecb", 16, 16),
+    "p384": (0x0C, "-aes-256-ecb", 16, 32),
 }
 
 

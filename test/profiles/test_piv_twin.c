@@ -238,6 +238,10 @@ static void test_witness_is_used_once(void **state)
 	kit_expect(&k, "00fd000000", 0x9000); /* something between */
 	assert_int_equal(kit_send(&k, apdu, len), 0x6a80);
 	kit_expect(&k, "00db3fff095c035fc1055302aabb", 0x6982);
+	kit_expect(&k, "0087039b047c028000", 0x9000);
+	kit_cipher("DES-EDE3-ECB", false, k.answer.data + 4, apdu + 9, 8);
+	assert_int_equal(kit_send(&k, apdu, len), 0x9000);
+	assert_int_equal(kit_send(&k, apdu, len), 0x6a80); /* again: it is spent */
 	kit_shut(&k);
 }
 

@@ -87,6 +87,31 @@ static void test_power_cuts(void **state)
 		}
 }
 
+/* The seed chooses whether the write that is cut was done: the key of write 2 is there, or not. */
+static void test_both_ends_of_a_cut(void **state)
+{
+	size_t kept = 0, lost = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 16; seed++) {
+		struct kit k;
+
+		kit_open(&k, NULL, NULL);
+		k.config.fault = "power-cut:2";
+		k.config.seed = seed;
+		kit_reboot(&k);
+		(void)job(&k);
+		kit_reboot(&k);
+		kit_expect(&k, KIT_SELECT, 0x9000);
+		if (kit_ask(&k, "00f7009a00") == 0x9000)
+			kept++;
+		else
+			lost++;
+		kit_shut(&k);
+	}
+	assert_true(kept > 0 && lost > 0);
+}
+
 static void test_spoilt_flash(void **state)
 {
 	struct twin_card card = { 0 };
@@ -178,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_cuts),
+		cmocka_unit_test(test_both_ends_of_a_cut),
 		cmocka_unit_test(test_spoilt_flash),
 		cmocka_unit_test(test_one_root_for_all),
 	};

@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "bytes.h"
 #include "piv/twin_card.h"
 #include "testing.h"
 #include "x509.h"
@@ -292,6 +293,25 @@ static inline X509 *kit_certificate(const struct buf *object)
 		len = (size_t)object->data[at + 2] << 8 | object->data[at + 3];
 	assert_ok(x509_parse(object->data + at + head, len, &cert, ERR_DEVICE, &e), &e);
 	return cert;
+}
+
+/* A command of CCID (6.1): header, data; its length. */
+static inline size_t kit_ccid(uint8_t *out, uint8_t type, uint8_t slot, uint8_t sequence,
+    const char *hex)
+{
+	struct buf data = { 0 };
+	size_t len;
+
+	testing_hex(hex, &data);
+	len = data.len;
+	memset(out, 0, 10);
+	out[0] = type;
+	put_u32le(out + 1, (uint32_t)len);
+	out[5] = slot;
+	out[6] = sequence;
+	memcpy(out + 10, data.data, len);
+	buf_free(&data);
+	return 10 + len;
 }
 
 #endif

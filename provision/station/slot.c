@@ -7,7 +7,7 @@
 #include "job_end.h"
 #include "slot_address.h"
 
-enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300 };
+enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300, OPENINGS_MAX = 4 };
 
 static void start_process(struct slot *slot);
 
@@ -166,6 +166,15 @@ static int on_ready(void *context, const json_t *answer, struct err *e)
 	return 0;
 }
 
+/* A plug that bounces is seen before it is seen to have left again: no unit's failure. Whoever is not
+ * there the last time is missing. */
+static bool may_come_back(struct slot *slot, const struct err *why)
+{
+	if (slot->job != NULL || (!err_is(why, "link.absent") && !err_is(why, "link.gone")))
+		return false;
+	return ++slot->openings < OPENINGS_MAX;
+}
+
 static void on_ended(void *context, const struct err *why)
 {
 	struct slot *slot = context;
@@ -186,6 +195,10 @@ static void on_ended(void *context, const struct err *why)
 		station_note(slot->station,
 		    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
 			"detail", "slot", slot->config->name, "error", json_from_err(why)));
+	if (may_come_back(slot, why)) {
+		arm(slot->again, RESET_SETTLE_MS);
+		return;
+	}
 	if (slot->job == NULL) {
 		fail_without_job(slot, why);
 		return;
@@ -242,7 +255,7 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (slot->child != NULL)
 		child_kill(steal(&slot->child));
-	if (slot->present && slot->state == SLOT_RESETTING)
+	if (slot->present && (slot->state == SLOT_RESETTING || slot->state == SLOT_OPENING))
 		start_process(slot);
 }
 
@@ -297,6 +310,7 @@ static void on_appeared(struct slot *slot, const struct err *trouble)
 		return;
 	}
 	tell(slot, "arrived");
+	slot->openings = 0;
 	start_process(slot);
 }
 

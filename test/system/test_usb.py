@@ -65,6 +65,7 @@ class Nursed(unittest.TestCase):
         self.assertIn(batch.wait(), (PASSED, UNITS), batch.stderr)  # what failed before it was identified counts
         self.assertEqual(batch.units[-1]["serial"], serial)
         self.assertEqual({u["domain"] for u in batch.units[:-1]} - {"link"}, set(), batch.units)
+        self.assertNotIn("link.absent", {u.get("code") for u in batch.units}, "a plug that bounces is no unit")
         self.assertEqual(len({p["csr_sha256"] for p in world.posts()}), 1, "a network error never makes a new key")
         self.assertEqual(world.touched(), [])
         check_promises(self, world)

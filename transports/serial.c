@@ -21,6 +21,7 @@
 
 #include "clock.h"
 #include "serial_port.h"
+#include "settle.h"
 
 struct serial {
 	struct transport base;
@@ -147,18 +148,32 @@ static int set_up(int fd, const struct serial_port *p, struct err *e)
 	return 0;
 }
 
-static int serial_open(struct transport **ret, const char *address, struct err *e)
+static int open_at(const char *address, struct serial_port *port, int *ret, struct err *e)
 {
-	struct serial_port port;
-	struct serial *s;
 	int fd = -1;
 
-	if (serial_port_parse(address, &port, e) != 0 || open_node(port.path, &fd, e) != 0)
+	if (serial_port_parse(address, port, e) != 0 || open_node(port->path, &fd, e) != 0)
 		return -1;
-	if (set_up(fd, &port, e) != 0) {
+	if (set_up(fd, port, e) != 0) {
 		(void)close(fd); /* nothing was written */
 		return -1;
 	}
+	*ret = fd;
+	return 0;
+}
+
+static int serial_open(struct transport **ret, const char *address, struct err *e)
+{
+	int64_t until = clock_now_ms() + SETTLE_MS;
+	struct serial_port port;
+	struct serial *s;
+	int fd = -1, rc;
+
+	do
+		rc = open_at(address, &port, &fd, e);
+	while (rc != 0 && port.by_place && settle_more(e, until));
+	if (rc != 0)
+		return -1;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL) {
 		(void)close(fd); /* nothing was written */

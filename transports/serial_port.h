@@ -14,8 +14,8 @@ struct serial_port {
 };
 
 /*
- * serial:PATH[?baud=N], serial:PLACE[?baud=N][&interface=M]; a place is looked up. Errors: LINK
- * "link.address", "link.absent"; CONFIG "usb".
+ * serial:PATH[?baud=N], serial:PLACE[?baud=N][&interface=M]; a place is looked up; by_place is set in any
+ * case. Errors: LINK "link.address", "link.absent"; CONFIG "usb".
  */
 must_check int serial_port_parse(const char *address, struct serial_port *ret, struct err *e);
 

@@ -20,7 +20,8 @@ struct transport_ops {
 	/*
 	 * Opens the place that address names ("serial:/dev/ttyUSB0?baud=115200"), for this process
 	 * alone. Errors: LINK "link.absent", "link.permission", "link.locked", "link.address",
-	 * "link.interface" (another kind of device is there), "link.gone".
+	 * "link.interface" (another kind of device is there), "link.gone". A place in USB is given two
+	 * seconds to be all there; nothing else is waited for.
 	 */
 	int (*open)(struct transport **ret, const char *address, struct err *e);
 

@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "clock.h"
+#include "settle.h"
 #include "usb_node.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
 	DRAIN_MAX = 16,    /* transfers */
 	LEAVING_MS = 500,  /* a hub tells of an unplugged device later than its transfers fail */
 	PACKET_MAX = 1024, /* wMaxPacketSize of the fastest bulk and interrupt endpoints */
-	SETUP_LEN = LIBUSB_CONTROL_SETUP_SIZE,
 	CLASS_REQUEST = LIBUSB_REQUEST_TYPE_CLASS | LIBUSB_RECIPIENT_INTERFACE,
 };
 
@@ -46,14 +46,15 @@ struct usb {
 	uint8_t buffer[USB_TRANSFER_MAX];
 };
 
-static const struct usb *usb_of(const struct transport *t)
-{
-	return (const struct usb *)(const void *)t;
-}
-
 static int gone(struct err *e)
 {
 	return err_set(e, ERR_LINK, "link.gone", "the device has left its port");
+}
+
+static int timed_out(struct err *e)
+{
+	return err_retry(err_set(e, ERR_LINK, "link.timeout", "no answer from the device in time"),
+	    e);
 }
 
 /* libusb_free_transfer and what the kernel does at the close come behind the last use of the buffers. */
@@ -165,9 +166,7 @@ static int verdict(const struct usb *u, struct err *e)
 		return 0;
 	case LIBUSB_TRANSFER_CANCELLED:
 	case LIBUSB_TRANSFER_TIMED_OUT:
-		return err_retry(err_set(e, ERR_LINK, "link.timeout",
-				     "no answer from the device in time"),
-		    e);
+		return timed_out(e);
 	case LIBUSB_TRANSFER_STALL:
 		return stalled(u, e);
 	case LIBUSB_TRANSFER_NO_DEVICE:
@@ -231,9 +230,7 @@ static int usb_read(struct transport *t, void *data, size_t len, size_t *ret_got
 			return -1;
 		/* A device that sends empty packets only must not outlive the deadline. */
 		if (u->in_len == 0 && clock_left_ms(deadline) == 0)
-			return err_retry(err_set(e, ERR_LINK, "link.timeout",
-					     "no answer from the device in time"),
-			    e);
+			return timed_out(e);
 	}
 	got = u->in_len - u->in_pos < len ? u->in_len - u->in_pos : len;
 	memcpy(data, u->buffer + u->in_pos, got);
@@ -302,7 +299,7 @@ int usb_class_request(struct transport *t, uint8_t request, uint16_t value, int6
     struct err *e)
 {
 	struct usb *u = (struct usb *)t;
-	uint8_t setup[SETUP_LEN];
+	uint8_t setup[LIBUSB_CONTROL_SETUP_SIZE];
 
 	libusb_fill_control_setup(setup, CLASS_REQUEST, request, value,
 	    u->interface->bInterfaceNumber, 0);
@@ -313,7 +310,8 @@ int usb_class_request(struct transport *t, uint8_t request, uint16_t value, int6
 
 const uint8_t *usb_class_descriptor(const struct transport *t, uint8_t type, size_t *ret_len)
 {
-	const struct libusb_interface_descriptor *i = usb_of(t)->interface;
+	const struct libusb_interface_descriptor *i =
+	    ((const struct usb *)(const void *)t)->interface;
 	const uint8_t *at = i->extra;
 	size_t left = i->extra_length > 0 ? (size_t)i->extra_length : 0;
 
@@ -330,15 +328,7 @@ const uint8_t *usb_class_descriptor(const struct transport *t, uint8_t type, siz
 
 bool usb_has_interrupt(const struct transport *t)
 {
-	return usb_of(t)->interrupt.address != 0;
-}
-
-static int open_failed(const struct usb_device *d, int rc, struct err *e)
-{
-	if (rc == LIBUSB_ERROR_NO_DEVICE)
-		return gone(e);
-	return err_set(e, ERR_LINK, "link.absent", "%s at %s: the device can not be opened: %s",
-	    d->node, d->place, libusb_error_name(rc));
+	return ((const struct usb *)(const void *)t)->interrupt.address != 0;
 }
 
 static int open_handle(struct usb *u, const struct usb_device *d, struct err *e)
@@ -351,8 +341,12 @@ static int open_handle(struct usb *u, const struct usb_device *d, struct err *e)
 		rc = libusb_wrap_sys_device(u->context, u->fd, &u->handle);
 	if (rc == 0)
 		rc = libusb_get_active_config_descriptor(libusb_get_device(u->handle), &u->config);
+	if (rc == LIBUSB_ERROR_NO_DEVICE)
+		return gone(e);
 	if (rc != 0)
-		return open_failed(d, rc, e);
+		return err_set(e, ERR_LINK, "link.absent",
+		    "%s at %s: the device can not be opened: %s", d->node, d->place,
+		    libusb_error_name(rc));
 	u->transfer = libusb_alloc_transfer(0);
 	return u->transfer != NULL ? 0 : err_nomem(e);
 }
@@ -380,9 +374,12 @@ static void take_endpoints(struct usb *u, const struct libusb_interface_descript
 	}
 }
 
-struct kind {
+static const struct kind {
 	const char *name; /* in an address */
 	uint8_t class;
+} kinds[] = {
+	{ "mctp", USB_CLASS_MCTP },
+	{ "ccid", USB_CLASS_CCID },
 };
 
 /* The first setting only: choosing another one is a request that some firmware resets itself on. */
@@ -442,34 +439,25 @@ static int drain(struct usb *u, struct err *e)
 	return -1;
 }
 
-static const struct kind kinds[] = {
-	{ "mctp", USB_CLASS_MCTP },
-	{ "ccid", USB_CLASS_CCID },
-};
-
 static int find_kind(const char *address, const char *name, const struct kind **ret, struct err *e)
 {
-	for (size_t i = 0; i < COUNT(kinds); i++) {
-		if (strcmp(kinds[i].name, name) != 0)
-			continue;
-		*ret = &kinds[i];
+	*ret = NULL;
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			*ret = &kinds[i];
+	if (*ret != NULL)
 		return 0;
-	}
 	return err_set(e, ERR_LINK, "link.address", "'%s': interface is mctp or ccid", address);
 }
 
-static int usb_open(struct transport **ret, const char *address, struct err *e)
+static int open_at(struct transport **ret, const char *place, const struct kind *kind,
+    struct err *e)
 {
-	static const char *const keys[ADDRESS_KEYS_MAX] = { "interface" };
 	AUTO_PTR(usb) *u = NULL;
-	struct address a;
 	struct usb_device d;
-	const struct kind *kind = NULL;
 	int fd = -1;
 
-	if (address_parse(address, keys, &a, e) != 0 ||
-	    find_kind(address, a.values[0], &kind, e) != 0 ||
-	    usb_node_open(a.where, &d, &fd, e) != 0)
+	if (usb_node_open(place, &d, &fd, e) != 0)
 		return -1;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL) {
@@ -484,6 +472,23 @@ static int usb_open(struct transport **ret, const char *address, struct err *e)
 	*ret = &u->base;
 	u = NULL;
 	return 0;
+}
+
+static int usb_open(struct transport **ret, const char *address, struct err *e)
+{
+	static const char *const keys[ADDRESS_KEYS_MAX] = { "interface" };
+	int64_t until = clock_now_ms() + SETTLE_MS;
+	struct address a;
+	const struct kind *kind = NULL;
+	int rc;
+
+	if (address_parse(address, keys, &a, e) != 0 ||
+	    find_kind(address, a.values[0], &kind, e) != 0)
+		return -1;
+	do
+		rc = open_at(ret, a.where, kind, e);
+	while (rc != 0 && settle_more(e, until));
+	return rc;
 }
 
 const struct transport_ops usb_transport = {

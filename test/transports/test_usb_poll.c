@@ -37,7 +37,9 @@ static struct shim {
 	off_t offset;  /* in the descriptors */
 	struct usbdevfs_urb *pending, *finished;
 	int reaps, reap_error;
-	int status;  /* with which the next transfer ends at once; 0: it stays */
+	int status;       /* with which the next transfer ends at once; 0: it stays */
+	int opens, fails; /* calls of usb_node_open; those that fail, with code */
+	const char *code;
 	bool leaves; /* as soon as a transfer is pending */
 	bool claimed;
 } shim = { .fd = -1, .other = -1 };
@@ -179,7 +181,11 @@ ssize_t read(int fd, void *data, size_t len)
 int usb_node_open(const char *place, struct usb_device *ret, int *ret_fd, struct err *e)
 {
 	(void)place;
-	(void)e;
+	shim.opens++;
+	if (shim.fails > 0) {
+		shim.fails--;
+		return err_set(e, ERR_LINK, shim.code, "not yet");
+	}
 	*ret = (struct usb_device){ .place = "pci-0000:00:14.0/usb2/1", .node = "a pipe" };
 	*ret_fd = shim.fd;
 	return 0;
@@ -192,15 +198,21 @@ const char *usb_node_holder(const struct usb_device *device, uint8_t interface)
 	return NULL;
 }
 
-static int setup(void **state)
+static void make_device(void)
 {
-	struct transport *t = NULL;
-	struct err e = { 0 };
 	int ends[2];
 
 	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
 	shim = (struct shim){ .fd = ends[1], .other = ends[0] };
 	fill();
+}
+
+static int setup(void **state)
+{
+	struct transport *t = NULL;
+	struct err e = { 0 };
+
+	make_device();
 	assert_ok(transport_open(&t, "usb:x?interface=mctp", &e), &e);
 	assert_true(shim.claimed);
 	*state = t;
@@ -281,6 +293,53 @@ static void a_kernel_that_can_not_be_asked_ends_the_link(void **state)
 	assert_err(transport_write(*state, "x", 1, soon(60000), &e), &e, "link.gone");
 }
 
+/* Closes what the setup opened, and opens it again where it fails that often at first. */
+static int open_again(void **state, const char *code, int fails, struct err *e)
+{
+	struct transport *t = NULL;
+	int rc;
+
+	transport_close(*state); /* and the pipe's end with it */
+	*state = NULL;
+	leave();
+	make_device();
+	shim.code = code;
+	shim.fails = fails;
+	rc = transport_open(&t, "usb:x?interface=mctp", e);
+	if (rc != 0)
+		(void)close(shim.fd);
+	*state = t;
+	return rc;
+}
+
+static void what_has_just_come_is_waited_for(void **state)
+{
+	static const char *const codes[] = { "link.absent", "link.permission", "link.gone" };
+
+	for (size_t i = 0; i < COUNT(codes); i++) {
+		struct err e = { 0 };
+
+		assert_ok(open_again(state, codes[i], 3, &e), &e);
+		assert_int_equal(shim.opens, 4);
+	}
+}
+
+static void what_does_not_pass_is_not_waited_for(void **state)
+{
+	struct err e = { 0 };
+
+	assert_err(open_again(state, "link.locked", 1, &e), &e, "link.locked");
+	assert_int_equal(shim.opens, 1);
+}
+
+static void nothing_is_waited_for_for_ever(void **state)
+{
+	struct err e = { 0 };
+
+	assert_err(open_again(state, "link.permission", 1 << 20, &e), &e, "link.permission");
+	assert_in_range(shim.opens, 2, 40);
+}
+
 int main(void)
 {
 #define EACH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -289,6 +348,9 @@ int main(void)
 		EACH(unplugging_ends_a_wait),
 		EACH(a_failure_before_the_unplugging_is_the_unplugging),
 		EACH(a_failure_alone_is_an_error),
+		EACH(what_has_just_come_is_waited_for),
+		EACH(what_does_not_pass_is_not_waited_for),
+		EACH(nothing_is_waited_for_for_ever),
 		EACH(a_kernel_that_can_not_be_asked_ends_the_link),
 	};
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 BUILD = os.path.dirname(os.environ["KILN_BIN"])
-ORDER = ["acm", "ftdi", "usbip", "many", "ccid"]
+ORDER = ["acm", "ftdi", "usbip", "many", "ccid", "dry-run"]
 
 
 def path(name):

@@ -26,6 +26,12 @@ WHOLE = os.environ.get("KILN_USB") == "1"
 WRITES_APART = 10  # of a job's writes to its device, how many lie between two places to pull at
 HOLD_MS = 2000
 MANY = 24
+DRY_RUNS = {
+    "MCTP over USB": [],
+    "a PIV token": ["--profile", "/profiles/piv/usb-token.yaml"],
+    "a PIV token with the chip's word": ["--profile", "/profiles/piv/usb-token-attested.yaml", "--twin-variant",
+                                         "yubico"],
+}
 
 
 def count(names):
@@ -217,6 +223,26 @@ class Usb(unittest.TestCase):
             batch.wait()
             s.check(self, passed)
             s.tell(f"{MANY} devices at once: SPDM over MCTP over USB on vhci")
+
+    def test_dry_run(self):
+        """kiln dry-run --usb as a newcomer runs it: each kind of USB device, plugged into vhci."""
+        log = report.Log("dry-run")
+        guest = machine.Machine(log.path)
+        try:
+            guest.run("modprobe", "vhci_hcd")
+            for name, words in DRY_RUNS.items():
+                status, told = guest.run("kiln", "dry-run", "--usb", "--devices", "3", "--slots", "2", *words,
+                                         check=False)
+                log.say("dry-run", f"{name}:\n{told.decode()}")
+                self.assertEqual(status, 0, (name, told.decode()))
+                self.assertIn(b"3 passed, 0 failed, 0 refused, 0 pending", told)
+            slots = guest.shell("kiln slots")
+            log.say("slots", "\n" + slots)
+            report.write("dry-run", [f"dry-run: kiln dry-run --usb on vhci: {', '.join(DRY_RUNS)}",
+                                     f"  up after {guest.boot_s:.0f} s, all in {log.seconds():.0f} s"])
+        finally:
+            guest.close()
+            log.close()
 
 
 def main():

@@ -9,6 +9,8 @@ import threading
 import station_kit
 from world import Program
 
+# A shell script: until no path matches.
+GONE = 'while ls -d $1 >/dev/null 2>&1; do usleep 10000; done'
 GADGETS = "/sys/kernel/config/usb_gadget"
 
 
@@ -91,7 +93,7 @@ class Ftdi(Link):
 
     def __init__(self, machine, world, slots, devices, *more):
         super().__init__()
-        self.monitor = machine.monitor
+        self.machine, self.monitor = machine, machine.monitor
         self.folder = tempfile.mkdtemp(prefix="kiln-ftdi-")
         self.twins = station_kit.Program(*twin_words(world, self.family, self.folder, slots, devices, *more))
         self.serials = self.twins.hello["serials"]
@@ -110,9 +112,11 @@ class Ftdi(Link):
                          port=str(slot))
 
     def take(self, slot):
+        # The chip leaves as its line ends. Not before: QEMU 7.2 dies of what arrives for a device that it deletes.
+        self.twins.ask("unplug", slot=slot)
+        self.machine.shell(GONE, f"/sys/devices/pci0000:00/0000:00:10.0/usb*/*-{slot}")
         self.monitor.delete(f"ftdi{slot}")
         self.monitor.ask("chardev-remove", id=f"line{slot}")
-        self.twins.ask("unplug", slot=slot)
 
     def close(self):
         self.twins.stop()
@@ -145,8 +149,7 @@ class Usbip(Link):
         # vhci does not disable a port that is disconnected: if the next device is there before the hub has looked,
         # the kernel compares descriptors and takes it for the one before.
         controller, _, port = self.places[slot - 1].removeprefix("platform-").split("/")
-        self.machine.shell('while [ -n "$(ls -d /sys/devices/platform/$1/usb*/*-$2 2>/dev/null)" ]; do usleep 10000;'
-                           "done", controller, port)
+        self.machine.shell(GONE, f"/sys/devices/platform/{controller}/usb*/*-{port}")
 
 
 class Ccid(Link):
@@ -176,11 +179,13 @@ class Ccid(Link):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def take(self, slot):
-        self.monitor.delete(f"reader{slot}")
-        self.monitor.ask("chardev-remove", id=f"card{slot}")
+        # The card is silent before its reader goes, for the reason that FTDI's line is.
         card = self.cards.pop(slot)
         card.kill()
         card.communicate()
+        self.monitor.wait_for_chardev(f"card{slot}", "disconnected")
+        self.monitor.delete(f"reader{slot}")
+        self.monitor.ask("chardev-remove", id=f"card{slot}")
 
     def close(self):
         for card in self.cards.values():

@@ -109,6 +109,14 @@ class Monitor:
         self.ask("device_del", id=device)
         self.wait_for("DEVICE_DELETED", device=device)
 
+    def wait_for_chardev(self, label, state):
+        """Until QEMU says of it that it is in that state."""
+        while True:
+            said = next(c["filename"] for c in self.ask("query-chardev") if c["label"] == label)
+            if said.startswith(state):
+                return
+            time.sleep(0.005)
+
     def close(self):
         self.file.close()
         self.socket.close()

@@ -7,10 +7,11 @@
  *   iat                 seconds since the epoch when the station asked
  *   jti                 random id from the HSM, hex; put in by the signer
  *   device              serial, model, firmware, lifecycle: as the device said them at identify
- *   key                 alg, spki_sha256; origin "on-chip" (the station commanded the device to make
- *                       it, or the chip says so) or "unknown", origin_evidence how that is known
- *                       ("tool-asserted": nothing but the station's word; else the scheme of the chip's own
- *                       evidence, which was judged good: "piv-attestation"), pop_verified
+ *   key                 alg, spki_sha256; origin "on-chip" (the station had the device make it in this
+ *                       very job, or the chip says so) or "unknown"; origin_evidence how that is
+ *                       known ("tool-asserted": nothing but the station's word; else the scheme of
+ *                       the chip's own evidence, which was judged good: "piv-attestation");
+ *                       pop_verified
  *   csr_sha256          of the request's DER
  *   certificate         sha256 of the DER that was read back, issuer (RFC 2253), number (hex)
  *   anchors_sha256      of what the device was told to trust, where it was told

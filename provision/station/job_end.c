@@ -53,6 +53,7 @@ void job_end_begin_anew(struct job *j)
 	}
 	memset(j->spki, 0, sizeof(j->spki));
 	memset(j->origin, 0, sizeof(j->origin));
+	j->made_key = false;
 	j->attempt = j->retry_at_ms = j->pending_since_ms = 0;
 	j->asks = j->pending_asks = j->tries = 0;
 	j->claimed = j->over = false;

@@ -35,7 +35,7 @@ static int add_device(const struct job *j, json_t *s, struct err *e)
 	const struct identity *i = &j->identity;
 	const struct profile *p = j->station->profile;
 	bool judged = j->origin[0] != '\0';
-	const char *origin = judged || j->station->family->keygen ? "on-chip" : "unknown";
+	const char *origin = judged || j->made_key ? "on-chip" : "unknown";
 
 	if (json_set_new(s, "device",
 		json_pack("{s:s, s:s, s:s, s:s}", "serial", i->serial, "model", i->model,

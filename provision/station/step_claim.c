@@ -226,6 +226,8 @@ static int resume(struct job *j, const json_t *job, struct err *e)
 	if (j->state == RECOVERY_PENDING)
 		j->retry_at_ms = json_opt_int(job, "retry_at", 0);
 	(void)strncpy(j->spki, json_opt_str(job, "spki", ""), sizeof(j->spki) - 1);
+	j->made_key =
+	    strcmp(json_opt_str(json_object_get(job, "intents"), "keygen", ""), "done") == 0;
 	json_decref(j->keys);
 	j->keys = json_deep_copy(keys);
 	if (keys != NULL && j->keys == NULL)

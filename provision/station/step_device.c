@@ -42,6 +42,14 @@ enum verdict judge_keygen(struct job *j, const json_t *answer, struct record *r,
 	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }
 
+int keygen_recorded(struct job *j, const struct record *r, struct err *e)
+{
+	(void)r;
+	(void)e;
+	j->made_key = true;
+	return 0;
+}
+
 json_t *ask_request(struct job *j, struct err *e)
 {
 	const struct identity *i = &j->identity;

@@ -28,7 +28,7 @@ struct passage {
 	    [ORIGIN_SCHEME_MAX]; /* what is known of the key's origin, in the statement's words */
 	struct buf leaf;
 	int64_t position;
-	bool proven, attested;
+	bool made_key, proven, attested;
 };
 
 struct audit {
@@ -262,10 +262,12 @@ struct said {
 
 static int compare_statement(const struct passage *p, const json_t *statement, struct err *e)
 {
+	bool judged = strcmp(p->origin, STATEMENT_TOOL_ASSERTED) != 0;
 	const struct said all[] = {
 		{ "device", "serial", p->identity.serial },
 		{ "device", "model", p->identity.model },
 		{ "key", "spki_sha256", p->spki },
+		{ "key", "origin", judged || p->made_key ? "on-chip" : "unknown" },
 		{ "key", "origin_evidence", p->origin },
 		{ NULL, "csr_sha256", p->csr },
 		{ "certificate", "sha256", p->certificate },
@@ -333,6 +335,7 @@ static int take_step(struct audit *a, struct passage *p, const json_t *event, st
 
 	if (!step_parse(json_opt_str(event, "step", ""), &step))
 		return violation(p, e, "verify.rule", "an unknown step");
+	p->made_key |= step == STEP_KEYGEN;
 	if (step == STEP_REQUEST)
 		return check_request(a, p, event, e);
 	if (step == STEP_ENROL)

@@ -27,6 +27,7 @@ struct origin_world {
 	EVP_PKEY *key, *chip_key, *ca_key;
 	X509 *chip, *ca, *leaf;
 	struct buf csr, evidence; /* as the device gives them */
+	const char *says_origin;  /* the statement's key.origin, other than true; NULL: as asked */
 	struct buf statement, cms, jws;
 };
 
@@ -168,6 +169,7 @@ WORLD_FN void world_keygen(struct origin_world *w)
 		"kind", "keygen", "attempt", 1),
 	    NULL, NULL);
 	world_tell(w, world_step(w, "keygen"), NULL, NULL);
+	w->job.made_key = true;
 }
 
 /* What the device answers to `request`, judged by the row of the step table; not recorded yet. */
@@ -335,6 +337,10 @@ WORLD_FN void world_finish(struct origin_world *w, const char *says)
 	if (says != NULL)
 		assert_ok(json_set_str(json_object_get(w->job.statement, "key"), "origin_evidence",
 			      says, &e),
+		    &e);
+	if (w->says_origin != NULL)
+		assert_ok(json_set_str(json_object_get(w->job.statement, "key"), "origin",
+			      w->says_origin, &e),
 		    &e);
 	world_sign(w);
 	world_end(w);

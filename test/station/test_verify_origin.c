@@ -160,6 +160,29 @@ static void test_a_claim_without_roots(void **state)
 	violated(*state, "verify.state");
 }
 
+/* Either way: a key that was made is no unknown one, and one that was found is not said to be made. */
+static void test_an_origin_that_is_not_so(void **state)
+{
+	struct origin_world *w = *state;
+
+	world_request(w);
+	w->says_origin = w->job.made_key ? "unknown" : "on-chip";
+	world_finish(w, NULL);
+	violated(w, "verify.statement");
+}
+
+static void test_a_key_that_nobody_commanded_is_of_unknown_origin(void **state)
+{
+	struct origin_world *w = *state;
+
+	world_request(w);
+	w->job.made_key = false;
+	world_finish(w, NULL);
+	assert_string_equal(json_opt_str(json_object_get(w->job.statement, "key"), "origin", ""),
+	    "unknown");
+	violated(w, "verify.statement"); /* this one was */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +201,8 @@ int main(void)
 		ASKS(test_evidence_that_was_recorded_as_another),
 		ASKS(test_evidence_that_was_recorded_as_none),
 		DOES_NOT_ASK(test_a_claim_without_roots),
+		DOES_NOT_ASK(test_an_origin_that_is_not_so),
+		DOES_NOT_ASK(test_a_key_that_nobody_commanded_is_of_unknown_origin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

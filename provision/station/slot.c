@@ -144,6 +144,18 @@ static void fail_station(struct slot *slot, const struct err *why)
 	station_break(slot->station, why);
 }
 
+/* A person has stopped the station, and nothing of this device was begun. */
+static bool is_held(const struct slot *slot)
+{
+	return slot->job == NULL && slot->station->held;
+}
+
+static void hold(struct slot *slot)
+{
+	slot->state = SLOT_EMPTY;
+	tell(slot, "held");
+}
+
 static int on_ready(void *context, const json_t *answer, struct err *e)
 {
 	struct slot *slot = context;
@@ -156,6 +168,11 @@ static int on_ready(void *context, const json_t *answer, struct err *e)
 	(void)event_del(slot->patience);
 	if (slot->job == NULL && slot->station->draining) {
 		settle(slot);
+		return 0;
+	}
+	if (is_held(slot)) {
+		hold(slot);
+		arm(slot->again, 0); /* ends the process, but not inside its own answer */
 		return 0;
 	}
 	slot->state = SLOT_WORKING;
@@ -255,6 +272,10 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (slot->child != NULL)
 		child_kill(steal(&slot->child));
+	if (slot->state == SLOT_OPENING && is_held(slot)) {
+		hold(slot);
+		return;
+	}
 	if (slot->present && (slot->state == SLOT_RESETTING || slot->state == SLOT_OPENING))
 		start_process(slot);
 }
@@ -355,8 +376,10 @@ void slot_place_changed(struct slot *slot, const struct place_now *now)
 
 void slot_begin(struct slot *slot)
 {
-	if (slot->present && slot->state == SLOT_EMPTY)
-		on_appeared(slot, slot->trouble);
+	if (!slot->present || slot->state != SLOT_EMPTY)
+		return;
+	drop_process(slot); /* what was only opening when the station was stopped */
+	on_appeared(slot, slot->trouble);
 }
 
 int slot_init(struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)

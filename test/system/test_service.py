@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 import unittest
 
 from station_kit import INPUT, KILN, LOCKED, PASSED, World, check_promises, kiln
@@ -39,6 +40,20 @@ def snapshot(world):
 
 def passed(service, count):
     service.wait_for(lambda e: sum(u["outcome"] == "passed" for u in service.units) >= count)
+
+
+def children(service):
+    """The names of its processes."""
+    with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children", encoding="ascii") as file:
+        pids = file.read().split()
+    names = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                names.append(file.read().strip())
+        except FileNotFoundError:
+            pass
+    return names
 
 
 class Service(unittest.TestCase):
@@ -89,6 +104,23 @@ class Service(unittest.TestCase):
             self.assertEqual([(a["what"], a["detail"]["by"]) for a in actions],
                              [("stopped", "root"), ("started", "root")] if os.geteuid() == 0 else
                              [(w, actions[0]["detail"]["by"]) for w in ("stopped", "started")])
+            check_promises(self, world)
+
+    def test_a_device_that_is_only_opening_is_stopped_too(self):
+        with World(devices=1, slots=1) as world:
+            world.environment["KILN_FAILPOINT"] = "kiln-slot:line.received:1:sleep=5000"
+            service = run(world, swap=False)
+            service.wait_for(lambda e: e["event"] == "arrived")
+            done = ask(world, "stop", "--reason", "the wrong tray")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            service.wait_for(lambda e: e["event"] == "held" and e["slot"] == "1")
+            self.assertEqual(snapshot(world)["slots"][0]["state"], "held")
+            while "kiln-slot" in children(service):
+                time.sleep(0.02)
+            self.assertEqual([e for e in service.events if e["event"] in ("step", "unit")], [])
+            self.assertEqual(ask(world, "start").returncode, 0)
+            passed(service, 1)
+            end(self, service)
             check_promises(self, world)
 
     def test_nobody_listens(self):

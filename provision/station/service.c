@@ -7,12 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "control.h"
 #include "notify.h"
 #include "station.h"
 #include "view.h"
 
 enum { BEAT_MS = 2000, REASON_MAX = 400 };
+
+/* A person's word, until another one's. */
+struct stop {
+	char by[128], reason[REASON_MAX], at[CLOCK_TEXT];
+};
 
 struct service {
 	const struct service_options *options;
@@ -22,6 +28,8 @@ struct service {
 	struct view *view;
 	struct event *interrupt, *terminate, *beat, *watchdog;
 	int signals;
+	bool ready;
+	struct stop stop; /* while the station is held */
 	bool failed_to_start;
 	struct err why;
 };
@@ -63,6 +71,22 @@ static void fail_to_start(struct service *s, const struct err *why)
 	give_up(s, why);
 }
 
+static void show_state(struct service *s)
+{
+	if (!s->ready)
+		return;
+	if (s->station->held)
+		view_set_state(s->view, VIEW_STOPPED, s->stop.by, s->stop.reason, s->stop.at);
+	else
+		view_set_state(s->view, VIEW_RUNNING, NULL, NULL, NULL);
+}
+
+static void tell_stopped(struct service *s)
+{
+	station_tell(s->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what",
+				     "stopped", "by", s->stop.by, "message", s->stop.reason));
+}
+
 static void on_ready(void *context, const struct err *why)
 {
 	struct service *s = context;
@@ -74,10 +98,17 @@ static void on_ready(void *context, const struct err *why)
 		fail_to_start(s, why);
 		return;
 	}
-	view_set_state(s->view, VIEW_RUNNING, NULL, NULL);
-	station_tell(s->station, json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready",
-				     "message", "plug the units in"));
-	(void)notify_send("READY=1\nSTATUS=units are made", &e); /* the manager's time-out tells */
+	s->ready = true;
+	show_state(s);
+	station_tell(s->station,
+	    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready", "message",
+		s->station->held ? "nothing begins until kiln start" : "plug the units in"));
+	if (s->station->held)
+		tell_stopped(s);
+	/* the manager's time-out tells */
+	(void)notify_send(s->station->held ? "READY=1\nSTATUS=stopped by a person"
+					   : "READY=1\nSTATUS=units are made",
+	    &e);
 }
 
 static void on_idle(void *context, const struct err *why)
@@ -139,7 +170,7 @@ struct action {
 	struct control_question *question;
 	struct record record;
 	bool held;
-	char by[128], reason[REASON_MAX];
+	struct stop said;
 };
 
 static void name_user(uid_t uid, char *ret, size_t size)
@@ -158,11 +189,16 @@ static void take_effect(const struct action *a)
 
 	if (s->station->closing)
 		return;
-	view_set_state(s->view, a->held ? VIEW_STOPPED : VIEW_RUNNING, a->by, a->reason);
-	station_tell(s->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what",
-				     a->held ? "stopped" : "started", "by", a->by, "message",
-				     a->held ? a->reason : "units are made again"));
+	s->stop = a->said;
+	clock_wall_text(s->stop.at);
+	if (a->held)
+		tell_stopped(s);
+	else
+		station_tell(s->station,
+		    json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what", "started", "by",
+			a->said.by, "message", "units are made again"));
 	station_hold(s->station, a->held);
+	show_state(s);
 }
 
 static void on_action(struct record *r)
@@ -186,7 +222,7 @@ static void submit(struct service *s, struct action *a, const char *what)
 	struct err e = { 0 };
 
 	r->body = json_pack("{s:s, s:s, s:{s:s, s:s}}", "event", "station", "what", what, "detail",
-	    "by", a->by, "reason", a->reason);
+	    "by", a->said.by, "reason", a->said.reason);
 	r->done = on_action;
 	r->context = a;
 	if (r->body == NULL) {
@@ -227,8 +263,8 @@ static void act(struct service *s, struct control_question *q, bool held)
 		return;
 	}
 	*a = (struct action){ .service = s, .question = q, .held = held };
-	(void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
-	name_user(q->uid, a->by, sizeof(a->by));
+	(void)snprintf(a->said.reason, sizeof(a->said.reason), "%s", reason);
+	name_user(q->uid, a->said.by, sizeof(a->said.by));
 	submit(s, a, held ? "stopped" : "started");
 }
 
@@ -311,13 +347,32 @@ static void service_free(struct service *s)
 }
 OWNED_STRUCT(service, service_free)
 
+/* Nobody but a person takes back what a person said: no crash does, and no restart. */
+static int recall_stop(struct service *s, struct err *e)
+{
+	AUTO(json_t) *body = NULL;
+	const json_t *detail;
+
+	if (records_last_stop(s->station->records, &body, e) != 0)
+		return -1;
+	if (body == NULL)
+		return 0;
+	detail = json_object_get(body, "detail");
+	(void)snprintf(s->stop.by, sizeof(s->stop.by), "%s", json_opt_str(detail, "by", ""));
+	(void)snprintf(s->stop.reason, sizeof(s->stop.reason), "%s",
+	    json_opt_str(detail, "reason", ""));
+	(void)snprintf(s->stop.at, sizeof(s->stop.at), "%s", json_opt_str(body, "at", ""));
+	station_hold(s->station, true);
+	return 0;
+}
+
 /* The records' lock is the station's own: it is taken before anybody can ask. */
 static int run(struct service *s, const struct config *config, struct err *e)
 {
 	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, s };
 
 	if (view_new(&s->view, config, e) != 0 ||
-	    station_open(&s->station, s->loop, config, &hooks, e) != 0)
+	    station_open(&s->station, s->loop, config, &hooks, e) != 0 || recall_stop(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
 	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)

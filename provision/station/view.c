@@ -32,14 +32,18 @@ void view_set_profile(struct view *v, const struct profile *p)
 	hex_encode(p->digest, SHA256_LEN, v->profile_sha256);
 }
 
-void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason)
+void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason,
+    const char *at)
 {
 	if (v->state == VIEW_BROKEN)
 		return;
 	v->state = state;
 	copy(v->stop_by, sizeof(v->stop_by), by);
 	copy(v->stop_reason, sizeof(v->stop_reason), reason);
-	clock_wall_text(v->stop_at);
+	if (at != NULL)
+		copy(v->stop_at, sizeof(v->stop_at), at);
+	else
+		clock_wall_text(v->stop_at);
 }
 
 static void add_time(struct view_times *t, int64_t ms)
@@ -188,7 +192,7 @@ static void take_station(struct view *v, const json_t *event)
 	} else if (strncmp(what, "hsm-", 4) == 0) {
 		take_health(&v->hsm, what + 4, event);
 	} else if (strcmp(what, "draining") == 0) {
-		view_set_state(v, VIEW_DRAINING, NULL, NULL);
+		view_set_state(v, VIEW_DRAINING, NULL, NULL, NULL);
 	} else if (strcmp(what, "broken") == 0) {
 		v->state = VIEW_BROKEN;
 		copy(v->fault_code, sizeof(v->fault_code), json_opt_str(event, "code", ""));

@@ -26,8 +26,9 @@ void view_free(struct view *v);
 OWNED_PTR(view, view_free)
 
 void view_set_profile(struct view *v, const struct profile *p);
-/* by and reason: NULL where nobody said it. */
-void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason);
+/* by and reason: NULL where nobody said it. at: NULL for now. */
+void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason,
+    const char *at);
 
 /* Any event of the station. */
 void view_take(struct view *v, const json_t *event);

@@ -123,6 +123,35 @@ class Service(unittest.TestCase):
             end(self, service)
             check_promises(self, world)
 
+    def test_a_restart_does_not_forget_a_stop(self):
+        with World(devices=2, slots=1) as world:
+            service = run(world, swap=False)
+            passed(service, 1)
+            self.assertEqual(ask(world, "stop", "--reason", "the clamp \"what\":\"started\" is loose").returncode, 0)
+            world.twins.ask("swap", slot=1)
+            service.wait_for(lambda e: e["event"] == "held")
+            before = snapshot(world)["stop"]
+            service.kill()
+            for again in (True, False):  # what it heard from its records it does not forget either
+                service = run(world, swap=False)
+                service.wait_for(lambda e: e["event"] == "held" and e["slot"] == "1")
+                state = snapshot(world)
+                self.assertEqual((state["state"], state["slots"][0]["state"]), ("stopped", "held"))
+                for key in ("by", "reason"):
+                    self.assertEqual(state["stop"][key], before[key])
+                self.assertLess(state["stop"]["at"], service.events[0]["time"])
+                self.assertIn(before["reason"], ask(world, "status").stdout)
+                self.assertIn("station.state", ask(world, "stop", "--reason", "again").stderr)
+                if again:
+                    end(self, service)
+            self.assertEqual(ask(world, "start").returncode, 0)
+            passed(service, 1)
+            service.kill()
+            service = run(world, swap=False)
+            self.assertEqual(snapshot(world)["state"], "running")
+            end(self, service)
+            check_promises(self, world)
+
     def test_nobody_listens(self):
         with World(devices=1, slots=1) as world:
             done = ask(world, "status")

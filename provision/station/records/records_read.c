@@ -327,6 +327,39 @@ int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e)
 	return rc;
 }
 
+static int stop_read(struct db *db, const char *station, json_t **ret, struct err *e)
+{
+	AUTO(json_t) *row = NULL;
+	AUTO(json_t) *body = NULL;
+	const char *text;
+
+	if (db_row(db,
+		"SELECT body FROM event WHERE serial IS NULL AND station = ?1 AND"
+		" (body LIKE '%\"what\":\"stopped\"%' OR body LIKE '%\"what\":\"started\"%')"
+		" ORDER BY number DESC LIMIT 1",
+		DB_ARGS(db_text(station)), &row, e) != 0)
+		return -1;
+	*ret = NULL;
+	if (row == NULL)
+		return 0;
+	text = json_opt_str(row, "body", "");
+	if (json_parse(text, strlen(text), &body, ERR_RECORDS, e) != 0)
+		return -1;
+	if (strcmp(json_opt_str(body, "what", ""), "stopped") == 0)
+		*ret = steal(&body);
+	return 0;
+}
+
+int records_last_stop(struct records *r, json_t **ret, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = stop_read(&r->reader, r->station, ret, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
+}
+
 static int blob_read(struct db *db, const char *digest, struct buf *ret, struct err *e)
 {
 	AUTO_STRUCT(db_cursor) c = { 0 };

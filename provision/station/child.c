@@ -17,8 +17,12 @@
 #include "proc.h"
 #include "serve.h"
 
-/* What an answer may take on its way back before its asker is told that it is late. */
-enum { ANSWER_GRACE_MS = 500, GREETING_MS = 10000 };
+/*
+ * What an answer may take after its deadline before its asker is told that it is late: kiln-slot may still
+ * abort a command of a smart card (transports/ccid_block.c, ABORT_MS) or see an unplug (transports/usb.c,
+ * LEAVING_MS), and then the way back. Ended before that, it could not say what it was.
+ */
+enum { ANSWER_GRACE_MS = 2000, GREETING_MS = 10000 };
 
 enum child_state { CHILD_GREETING, CHILD_OPENING, CHILD_READY, CHILD_ENDED };
 

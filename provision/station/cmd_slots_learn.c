@@ -296,13 +296,15 @@ static void sum_up(const struct learning *l, const struct config *station)
 	char path[PATH_MAX];
 
 	say(l, "\n%zu learned, %zu slots in %s\n", l->learned, l->file.count, l->file.path);
+	if (l->file.kept_as != NULL)
+		say(l, "The file as it was is kept as %s\n", l->file.kept_as);
 	if (!named && l->file.count > 0)
 		say(l, "Put this into %s%s:\n  slots: %s\n", station->path,
 		    station->slot_count > 0 ? ", in place of the slots that are there" : "",
 		    realpath(l->file.path, path) != NULL ? path : l->file.path);
-	tell(l, json_pack("{s:s, s:s, s:I, s:I, s:b}", "event", "summary", "file", l->file.path,
-		    "learned", (json_int_t)l->learned, "slots", (json_int_t)l->file.count, "named",
-		    named));
+	tell(l, json_pack("{s:s, s:s, s:s*, s:I, s:I, s:b}", "event", "summary", "file",
+		    l->file.path, "kept", l->file.kept_as, "learned", (json_int_t)l->learned,
+		    "slots", (json_int_t)l->file.count, "named", named));
 }
 
 static int learn(struct learning *l, const struct config *station, struct err *e)

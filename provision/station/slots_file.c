@@ -3,9 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
+#include "yaml.h"
+
+enum { KEPT_MAX = 100 };
+
+/* Between double quotes YAML says it as it stands. */
+static bool is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e || *text == '"' || *text == '\\')
+			return false;
+	return true;
+}
 
 static int take_row(struct slots_file *f, const struct config_slot *s, struct err *e)
 {
@@ -21,6 +34,25 @@ static int take_row(struct slots_file *f, const struct config_slot *s, struct er
 	return r->address != NULL ? 0 : err_nomem(e);
 }
 
+static int check_text(const struct config_slot *s, const char *key, const char *text, struct err *e)
+{
+	if (text == NULL || is_plain(text))
+		return 0;
+	return yaml_error(yaml_get(s->at, key), e,
+	    "the %s is not printable ASCII without \" and \\, as kiln slots learn writes it: write "
+	    "it so, "
+	    "or begin with --anew",
+	    key);
+}
+
+/* A row of the file, which is written again as it was. */
+static int take_over(struct slots_file *f, const struct config_slot *s, struct err *e)
+{
+	if (check_text(s, "name", s->name, e) != 0 || check_text(s, "address", s->address, e) != 0)
+		return -1;
+	return take_row(f, s, e);
+}
+
 int slots_file_open(struct slots_file *ret, const char *path, bool anew, struct err *e)
 {
 	AUTO_STRUCT(slots_file)
@@ -29,10 +61,10 @@ int slots_file_open(struct slots_file *ret, const char *path, bool anew, struct 
 
 	if (f.path == NULL || f.rows == NULL)
 		return err_nomem(e);
-	if (!anew && access(path, F_OK) == 0 && config_load_slots_file(&c, path, e) != 0)
-		return -1;
-	for (size_t i = 0; c != NULL && i < c->slot_count; i++)
-		if (take_row(&f, &c->slots[i], e) != 0)
+	if (access(path, F_OK) == 0 && config_load_slots_file(&c, path, e) != 0)
+		return anew ? err_while(e, "replacing a file that is to be one of slots") : -1;
+	for (size_t i = 0; !anew && c != NULL && i < c->slot_count; i++)
+		if (take_over(&f, &c->slots[i], e) != 0)
 			return -1;
 	*ret = f;
 	f = (struct slots_file){ 0 };
@@ -45,6 +77,7 @@ void slots_file_free(struct slots_file *f)
 		free(f->rows[i].address);
 	free(f->rows);
 	free(f->path);
+	free(f->kept_as);
 }
 
 const struct slots_file_row *slots_file_named(const struct slots_file *f, const char *name)
@@ -73,10 +106,9 @@ int slots_file_check_name(const struct slots_file *f, const char *name, struct e
 	if (len == 0 || len > CONFIG_NAME_MAX)
 		return err_set(e, ERR_CONFIG, "slot.name", "a slot's name has 1 to %d characters",
 		    CONFIG_NAME_MAX);
-	for (const char *p = name; *p != '\0'; p++)
-		if (*p < 0x20 || *p > 0x7e || *p == '"' || *p == '\\')
-			return err_set(e, ERR_CONFIG, "slot.name",
-			    "a slot's name is printable ASCII without \" and \\");
+	if (!is_plain(name))
+		return err_set(e, ERR_CONFIG, "slot.name",
+		    "a slot's name is printable ASCII without \" and \\");
 	if (slots_file_named(f, name) != NULL)
 		return err_set(e, ERR_CONFIG, "slot.name", "there is a slot %s already", name);
 	return 0;
@@ -105,6 +137,23 @@ static int add_row(const struct slots_file_row *r, struct buf *text, struct err 
 	return buf_add_str(text, "] }\n", e);
 }
 
+/* Where nothing is yet: what was kept earlier is never written over. */
+static int find_free(const char *path, struct buf *ret, struct err *e)
+{
+	struct stat there;
+
+	for (int i = 0; i < KEPT_MAX; i++) {
+		buf_clear(ret);
+		if (buf_printf(ret, e, "%s.bak", path) != 0 ||
+		    (i > 0 && buf_printf(ret, e, ".%d", i) != 0) || buf_str(ret, e) == NULL)
+			return -1;
+		if (lstat((const char *)ret->data, &there) != 0)
+			return 0;
+	}
+	return err_set(e, ERR_CONFIG, "file", "%d older files are kept as %s.bak: move them away",
+	    KEPT_MAX, path);
+}
+
 /* What was there before this run, under another name, once. */
 static int keep_old(struct slots_file *f, struct err *e)
 {
@@ -115,12 +164,12 @@ static int keep_old(struct slots_file *f, struct err *e)
 		f->kept = true;
 		return 0;
 	}
-	if (file_read(f->path, 256 * 1024, &old, e) != 0 ||
-	    buf_printf(&path, e, "%s.bak", f->path) != 0 || buf_str(&path, e) == NULL ||
+	if (file_read(f->path, 256 * 1024, &old, e) != 0 || find_free(f->path, &path, e) != 0 ||
 	    file_write((const char *)path.data, old.data, old.len, 0644, e) != 0)
 		return -1;
 	f->kept = true;
-	return 0;
+	f->kept_as = strdup((const char *)path.data);
+	return f->kept_as != NULL ? 0 : err_nomem(e);
 }
 
 static int write_all(struct slots_file *f, struct err *e)

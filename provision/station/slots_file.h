@@ -17,10 +17,13 @@ struct slots_file {
 	char *path;
 	struct slots_file_row *rows;
 	size_t count;
-	bool kept; /* what was there before this run is kept as .bak */
+	bool kept; /* what was there before this run is out of danger ... */
+	char *
+	    kept_as; /* ... as .bak, or the first of .bak.1, .bak.2 that was free; NULL: nothing was there */
 };
 
-/* What the file holds, or nothing where it is not there or anew is set. Errors: CONFIG. */
+/* What the file holds, or nothing where it is not there or anew is set. Errors: CONFIG, also where what is
+ * there is no file of slots, or (unless anew) says a name or an address that this could not write again. */
 must_check int slots_file_open(struct slots_file *ret, const char *path, bool anew, struct err *e);
 void slots_file_free(struct slots_file *f);
 OWNED_STRUCT(slots_file, slots_file_free)

@@ -224,7 +224,7 @@ class Learn(unittest.TestCase):
         self.learn("2", "1-2")
         self.expect("ask", what="name", default="3")
         self.answer("q")
-        self.expect("summary", learned=1, slots=3)
+        self.expect("summary", learned=1, slots=3, kept=self.file + ".bak")
         self.end()
         with open(self.file + ".bak", encoding="utf-8") as file:
             self.assertNotIn(USB2 + "2", file.read())
@@ -234,11 +234,42 @@ class Learn(unittest.TestCase):
         self.learn("1", "1-3")
         self.expect("ask", what="name", default="2")
         self.answer("q")
-        self.expect("summary", learned=1, slots=1)
+        self.expect("summary", learned=1, slots=1, kept=self.file + ".bak.1")
         self.end()
+        with open(self.file + ".bak", encoding="utf-8") as file:
+            self.assertNotIn(USB2 + "2", file.read(), "the oldest stays")
+        with open(self.file + ".bak.1", encoding="utf-8") as file:
+            self.assertIn(USB2 + "2", file.read())
         self.machine.unplug("1-2")
         self.machine.unplug("1-3")
         self.assertEqual(self.slots(), {"1": [USB2 + "3"]})
+
+    def refuse(self, path, *arguments):
+        """It ends before it asks, and the file stays as it is; what it says."""
+        with open(path, encoding="utf-8") as file:
+            before = file.read()
+        self.start("--out", path, *arguments)
+        self.assertEqual(self.process.wait(timeout=PATIENCE_S), INPUT)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), before)
+        self.assertFalse(os.path.exists(path + ".bak"))
+        return self.process.stderr.read()
+
+    def test_what_it_could_not_write_again_is_refused(self):
+        for text, where in ((r'{ name: "a\"b", place: ' + USB2 + "1 }", "name"),
+                            (r'{ name: "a\\b", place: ' + USB2 + "1 }", "name"),
+                            ('{ name: "\u00e4", place: ' + USB2 + "1 }", "name"),
+                            (r'{ name: a, address: "serial:/dev/x\" }, { name: b" }', "address")):
+            with self.subTest(text):
+                self.machine.write("slots.yaml", f"slots:\n  - {text}\n")
+                said = self.refuse(self.file)
+                self.assertRegex(said, r"slots\.yaml:2:\d+: the " + where)
+                self.assertIn("--anew", said)
+
+    def test_anew_replaces_nothing_but_a_file_of_slots(self):
+        self.assertIn("station.yaml:1:", self.refuse(self.config, "--anew"))
+        self.machine.write("notes", "the fixture was delivered on Monday\n")
+        self.refuse(self.machine.path("notes"), "--anew")
 
     def test_a_station_that_does_not_name_the_file_is_told_how(self):
         self.machine.write("station.yaml", f"slots:\n  - {{ name: old, place: {USB2}1 }}\n")

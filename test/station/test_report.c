@@ -401,6 +401,37 @@ static void test_too_many_reasons_are_summed_up(void **state)
 	assert_int_equal(others->units, 20);
 }
 
+static void assert_cell(const char *serial, const char *cell)
+{
+	struct report_unit u = { 0 };
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	(void)snprintf(u.serial, sizeof(u.serial), "%s", serial);
+	report_csv_unit(out, &u);
+	assert_int_equal(fclose(out), 0);
+	assert_memory_equal(text, cell, strlen(cell));
+	assert_int_equal(text[strlen(cell)], ',');
+	free(text);
+}
+
+static void test_no_cell_is_a_formula_for_any_separator(void **state)
+{
+	(void)state;
+	assert_cell("A-1+2;b; c", "A-1+2;b; c");
+	assert_cell("=1", "'=1");
+	assert_cell("a;=1;+1;-1;@a;", "a;'=1;'+1;'-1;'@a;");
+	assert_cell("a;;=1", "a;;'=1");
+	assert_cell("a; =1", "a;' =1");
+	assert_cell("a;\"=1", "\"a;'\"\"=1\"");
+	assert_cell("a;\"\" =1", "\"a;'\"\"\"\" =1\"");
+	assert_cell("a\r\n=1", "\"a\r\n'=1\"");
+	assert_cell("a\t=1", "a\t'=1");
+	assert_cell("a;\t=1", "a;'\t'=1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +449,7 @@ int main(void)
 		line_test(test_operators),
 		line_test(test_it_stays_as_it_was),
 		line_test(test_too_many_reasons_are_summed_up),
+		cmocka_unit_test(test_no_cell_is_a_formula_for_any_separator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

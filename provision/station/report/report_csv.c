@@ -4,15 +4,31 @@
 #include "clock.h"
 #include "report_view.h"
 
+/* Quotes may be the reader's own. */
+static bool is_formula(const char *text)
+{
+	text += strspn(text, "\" ");
+	return *text != '\0' && strchr("=+-@\t\r", *text) != NULL;
+}
+
+/* A reader whose separator is none of ours sees no quotes of ours either: its cell may begin inside one. */
+static bool is_separator(char c)
+{
+	return c == ';' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* RFC 4180, 2: quotes where they are needed, and doubled inside. */
 static void put_cell(FILE *out, const char *text, bool first)
 {
-	bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
 	bool quote = strpbrk(text, ",\"\r\n") != NULL;
 
-	(void)fprintf(out, "%s%s%s", first ? "" : ",", quote ? "\"" : "", formula ? "'" : "");
-	for (; *text != '\0'; text++)
+	(void)fprintf(out, "%s%s%s", first ? "" : ",", quote ? "\"" : "",
+	    is_formula(text) ? "'" : "");
+	for (; *text != '\0'; text++) {
 		(void)fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
+		if (is_separator(*text) && is_formula(text + 1))
+			(void)fputc('\'', out);
+	}
 	if (quote)
 		(void)fputc('"', out);
 }

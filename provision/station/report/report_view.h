@@ -40,7 +40,8 @@ must_check int report_json(const struct report *r, const struct report_head *h, 
     struct err *e);
 /*
  * The list of units, RFC 4180: the header, then a row for each. A cell that a spreadsheet would take for a
- * formula (it begins with = + - @, a tab or a return) gets an apostrophe in front.
+ * formula (it begins with = + - @, a tab or a return) gets an apostrophe in front, also where it only begins
+ * for a reader with another separator: behind a ; a tab or a line's end in a text.
  */
 void report_csv_head(FILE *out);
 void report_csv_unit(FILE *out, const struct report_unit *u);

@@ -1,5 +1,6 @@
 /* kiln report: what was made in a shift, a day, an order or any stretch of time, as numbers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -30,14 +31,22 @@ struct output {
 
 static int output_open(struct output *o, struct err *e)
 {
+	int fd;
+
 	if (o->path == NULL)
 		return 0;
 	if (asprintf(&o->fresh, "%s.new", o->path) < 0) {
 		o->fresh = NULL;
 		return err_nomem(e);
 	}
-	o->file = fopen(o->fresh, "we");
-	return o->file != NULL ? 0 : err_errno(e, ERR_CONFIG, "file", "writing %s", o->path);
+	(void)unlink(o->fresh); /* what a crash left; where it stays, it is not opened */
+	fd = open(o->fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd >= 0 && (o->file = fdopen(fd, "w")) != NULL)
+		return 0;
+	(void)err_errno(e, ERR_CONFIG, "file", "writing %s", o->path);
+	if (fd >= 0)
+		(void)close(fd); /* nothing was written */
+	return -1;
 }
 
 static int output_end(struct output *o, struct err *e)

@@ -375,6 +375,18 @@ class Report(unittest.TestCase):
             self.assertEqual(file.read(), "before")
         self.assertFalse(os.path.exists(path + ".new"))
 
+    def test_a_link_in_its_place_is_not_followed(self):
+        path, other = self.path("linked.csv"), self.path("other")
+        with open(other, "w", encoding="utf-8") as file:
+            file.write("another's")
+        os.symlink(other, path + ".new")
+        done = kiln("report", "--config", self.config, "--csv", path)
+        self.assertEqual(done.returncode, PASSED, done.stderr)
+        with open(other, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "another's")
+        self.assertFalse(os.path.islink(path))
+        self.assertFalse(os.path.lexists(path + ".new"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -20,7 +20,8 @@ static const struct {
 	const char *code, *advice;
 } advices[] = {
 	{ "records.locked",
-	    "another kiln works with these records: wait until it has ended, or stop it" },
+	    "another kiln works with these records: wait until its batch has ended, or end the "
+	    "service (Ctrl-C, systemctl stop; kiln stop is not enough: it only begins no unit)" },
 	{ "records.none", "check the path; where nothing was made yet, the first start of the "
 			  "station makes the records" },
 	{ "records.restored", newest },
@@ -46,12 +47,14 @@ static const struct {
 	{ "file", "check the path and its permissions" },
 	{ "dry-run.folder", "name another folder with --dir, or none: a new one is made then" },
 	{ "dry-run.link", "choose the profile or the option that fits the other" },
-	{ "dry-run.usb", "on a machine of yours: modprobe vhci-hcd, and run it as root; without "
-			 "USB, leave --usb out" },
+	{ "dry-run.usb",
+	    "as root: modprobe vhci-hcd (Debian's linux-image-amd64 has it, its cloud "
+	    "kernel has not); a product that is also on a serial line: leave --usb out" },
 	{ "yaml", "correct the file at that place" },
 	{ "profile", "correct the profile at that place" },
 	{ "unit.unknown", "check the serial" },
-	{ "station.absent", "start the station: kiln run --config station.yaml" },
+	{ "station.absent", "start it: kiln run --config station.yaml. A kiln batch is not asked: "
+			    "what it does is on its own screen" },
 	{ "station.state", "nothing to do: kiln status says what it does" },
 	{ "station.reason", "say it with --reason" },
 	{ "station.ending", "wait until it has ended, and start it again" },
@@ -96,6 +99,9 @@ static const struct {
 			 "program), then plug it in again" },
 	{ "link.address", "call the engineer: the device has several serial ports; the profile "
 			  "says which: link: { baud: B, interface: N }" },
+	{ "slot.closed",
+	    "mend what the last message of these units says, then end kiln and start it "
+	    "again (kiln start does not open a slot)" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
 	{ "link.babble", "put this unit into the red bin: it does not keep to what USB allows" },
 	{ "link.interface", "put this unit aside: it is not the product that the profile says; or "
@@ -116,6 +122,36 @@ static const struct {
 	{ "ccid.mute", "clean the card's contacts and put it in again the right way round; where "
 		       "that is no help: red bin" },
 	{ "ccid.protocol", "plug the reader in again; where that is no help, take another reader" },
+	{ "ccid.slot", "plug the reader in again; where that is no help, take another reader" },
+	{ "ccid.power", "plug the reader in again; where that is no help, take another reader" },
+	{ "piv.pin",
+	    "stop the line and call the engineer: the PIN in the profile's secret is wrong, and "
+	    "each further token loses a try" },
+	{ "piv.pin-last-try",
+	    "put this token aside: an engineer verifies its PIN by hand, which gives it "
+	    "all tries again" },
+	{ "piv.pin-blocked",
+	    "put this token aside: an engineer unblocks it with its PUK or resets it" },
+	{ "piv.pin-counter", "call the engineer: the profile does not fit this token" },
+	{ "piv.management-key",
+	    "stop the line and call the engineer: the management key in the profile's secret is "
+	    "wrong, or somebody has personalised this token" },
+	{ "piv.management-card",
+	    "put this token into the red bin: it can not prove that it is one of ours" },
+	{ "piv.public-key", "call the engineer: the profile does not fit this token (key.existing: "
+			    "replace makes a new key)" },
+	{ "piv.identity", "call the engineer: the profile does not fit this token (identity: guid, "
+			  "model)" },
+	{ "piv.application", "put this unit aside: it is not the product that the profile says" },
+	{ "piv.not-allowed",
+	    "touch the token when it blinks; where it does not, call the engineer: its PIN "
+	    "or touch policy is not the profile's" },
+	{ "piv.space", "put this token aside: an engineer resets its application" },
+	{ "piv.key", "put this token aside: it holds a key of another algorithm" },
+	{ "piv.secret", "correct the secret's line: profiles/piv/README.md says what it holds" },
+	{ "origin.policy",
+	    "call the engineer: the profile's PIN or touch policy is not what the token "
+	    "made" },
 	{ "ccid.reader", "take another reader: this one can not exchange what cards need" },
 	{ "usb", "see that /sys is mounted and readable" },
 	{ "usb.controller", "switch the controller on or load its driver, or correct the slot's "

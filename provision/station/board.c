@@ -159,10 +159,13 @@ static void take_slot(struct board *b, const json_t *event, const char *kind)
 		l->since_ms = 0;
 		l->colour = mark_of(event)->colour;
 		(void)snprintf(l->text, sizeof(l->text), "%s", mark_of(event)->word);
+	} else if (strcmp(kind, "held") == 0) {
+		l->since_ms = 0;
+		(void)snprintf(l->text, sizeof(l->text), "waits: the station is stopped");
 	} else if (strcmp(kind, "slot-closed") == 0) {
 		l->since_ms = 0;
 		l->colour = marks[1].colour;
-		(void)snprintf(l->text, sizeof(l->text), "CLOSED: its cable or fixture");
+		(void)snprintf(l->text, sizeof(l->text), "CLOSED");
 	} else {
 		(void)snprintf(l->text, sizeof(l->text), "%s %s", json_opt_str(event, "step", ""),
 		    strcmp(json_opt_str(event, "outcome", ""), "start") == 0
@@ -177,14 +180,18 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 	bool is_unit = strcmp(kind, "unit") == 0;
 	bool is_closed = strcmp(kind, "slot-closed") == 0;
 
-	if (b->live && (is_unit || is_closed || strcmp(kind, "missing") == 0 ||
-			   strcmp(kind, "station") == 0 || is_pending(event)))
+	if (b->live &&
+	    (is_unit || is_closed || strcmp(kind, "held") == 0 || strcmp(kind, "missing") == 0 ||
+		strcmp(kind, "station") == 0 || is_pending(event)))
 		erase(b);
 	if (is_unit && (!b->live || strcmp(json_opt_str(event, "outcome", ""), "passed") != 0))
 		print_unit(b, event);
 	if (strcmp(kind, "missing") == 0)
 		(void)fprintf(b->out, "MISSING           %-16s listed and never came\n",
 		    json_opt_str(event, "serial", ""));
+	if (strcmp(kind, "held") == 0)
+		(void)fprintf(b->out, "HELD    slot %-4s the station is stopped: kiln start\n",
+		    json_opt_str(event, "slot", "?"));
 	if (is_closed)
 		(void)fprintf(b->out, "CLOSED  slot %-4s %s\n", json_opt_str(event, "slot", "?"),
 		    json_opt_str(event, "message", ""));

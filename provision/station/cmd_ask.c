@@ -172,15 +172,21 @@ static int stop(struct ask *a, struct err *e)
 {
 	AUTO(json_t) *ok = NULL;
 
-	return asking_ask(&a->asking, json_pack("{s:s, s:s*}", "do", "stop", "reason", a->reason),
-	    &ok, e);
+	if (asking_ask(&a->asking, json_pack("{s:s, s:s*}", "do", "stop", "reason", a->reason), &ok,
+		e) != 0)
+		return -1;
+	(void)printf("stopped: no unit begins any more, those in flight go on\n");
+	return 0;
 }
 
 static int start(struct ask *a, struct err *e)
 {
 	AUTO(json_t) *ok = NULL;
 
-	return asking_ask(&a->asking, json_pack("{s:s}", "do", "start"), &ok, e);
+	if (asking_ask(&a->asking, json_pack("{s:s}", "do", "start"), &ok, e) != 0)
+		return -1;
+	(void)printf("started: what is plugged in begins\n");
+	return 0;
 }
 
 static int run(int argc, char **argv, int (*ask)(struct ask *a, struct err *e))

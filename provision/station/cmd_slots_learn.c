@@ -188,7 +188,8 @@ static enum wait await_one(struct learning *l, struct err *e)
 			return WAIT_CAME;
 		if (state == ARRIVAL_SEVERAL) {
 			(void)err_set(e, ERR_OPERATOR, "slot.two-devices",
-			    "%zu devices came at once, at %s and at %s: which is in the position?",
+			    "%zu devices came at once, at %s and at %s: take them out, and plug "
+			    "one into the position",
 			    l->arrival.fresh_count, l->arrival.fresh[0].place,
 			    l->arrival.fresh[1].place);
 			tell_refused(l, e);

@@ -72,9 +72,8 @@ static void describe_closed(const struct slot *slot, struct err *ret)
 {
 	(void)err_scope(
 	    err_set(ret, ERR_LINK, "slot.closed",
-		"the links of %d units in a row failed in slot %s: it is closed; change its "
-		"cable or fixture, and start the station again",
-		STREAK_UNITS, slot->config->name),
+		"the links of %d units in a row failed in slot %s: it is closed; the last one: %s",
+		STREAK_UNITS, slot->config->name, slot->why.message),
 	    ret, SCOPE_SLOT);
 }
 
@@ -108,8 +107,10 @@ static void close_slot(struct slot *slot)
 
 static void note_link(struct slot *slot, const char *serial, const struct err *why)
 {
-	if (why->domain == ERR_LINK && !slot->closed && streak_fail(&slot->failures, serial))
-		close_slot(slot);
+	if (why->domain != ERR_LINK || slot->closed || !streak_fail(&slot->failures, serial))
+		return;
+	slot->why = *why;
+	close_slot(slot);
 }
 
 /* The attachment is over for the job; it may still wait for the CA or the records. */

@@ -34,7 +34,7 @@ struct slot {
 	struct event *patience; /* how long a resetting device may stay away */
 	struct buf resume;      /* token for the process after a reset */
 	struct job *job;
-	struct err why; /* what ended the process that is being replaced */
+	struct err why; /* with which it was closed */
 };
 
 must_check int slot_init(struct slot *slot, struct station *s, const struct config_slot *config,

@@ -48,6 +48,19 @@ static void test_who_looks_at_the_screen_reads_what_to_do(void **state)
 	}
 }
 
+/* The station's own secret or profile is at fault: no red bin for units that are good. */
+static void test_a_token_that_is_not_at_fault(void **state)
+{
+	static const char *const codes[] = { "piv.pin", "piv.pin-last-try", "piv.pin-blocked",
+		"piv.pin-counter", "piv.management-key", "piv.public-key", "piv.identity",
+		"piv.application", "piv.not-allowed", "piv.space", "piv.key", "ccid.slot",
+		"origin.policy" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_null(strstr(advice(ERR_DEVICE, codes[i]), "red bin"));
+}
+
 static void test_a_link_that_no_cable_mends(void **state)
 {
 	static const char *const codes[] = { "link.permission", "link.locked", "link.babble",
@@ -66,6 +79,7 @@ int main(void)
 		cmocka_unit_test(test_the_code_is_asked_before_the_domain),
 		cmocka_unit_test(test_a_wrong_pin_brings_the_whole_command),
 		cmocka_unit_test(test_who_looks_at_the_screen_reads_what_to_do),
+		cmocka_unit_test(test_a_token_that_is_not_at_fault),
 		cmocka_unit_test(test_a_link_that_no_cable_mends),
 	};
 

@@ -28,7 +28,8 @@ must_check int piv_manage(struct piv_card *c, uint8_t algorithm, const struct pi
 must_check int piv_pin_tries(struct piv_card *c, int *ret, struct err *e);
 
 /*
- * Verifies the PIN, unless the card counts only one more try. accepted: this card has accepted this PIN
+ * Verifies the PIN, unless the card counts only one more try. Only of a card that has answered piv_manage
+ * since it was powered: another would learn the PIN. accepted: this card has accepted this PIN
  * before, in this session: so it may be verified again where the card wants that before each use.
  * Errors, all DEVICE: "piv.pin" (the card refuses it; the message says how many tries are left),
  * "piv.pin-blocked", "piv.pin-last-try", "piv.pin-counter".

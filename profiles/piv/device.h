@@ -16,6 +16,7 @@ struct piv_device {
 	struct piv_card card;
 	char label[PIV_LABEL_MAX + 1];
 	bool ready;        /* powered, the application was chosen, and nothing failed since */
+	bool managed;      /* it has shown that it knows the management key, since it was powered */
 	bool pin_accepted; /* by this card, since it was powered */
 	/* The card said no: it is not asked again. */
 	struct err pin_refusal, management_refusal;

@@ -85,7 +85,7 @@ static int enter(struct piv_device *p, struct err *e)
 {
 	p->card.deadline = p->base.deadline;
 	if (!p->ready) {
-		p->pin_accepted = false;
+		p->managed = p->pin_accepted = false;
 		if (p->card.reader->power_on(p->card.context, p->card.deadline, e) != 0)
 			return -1;
 	}
@@ -113,11 +113,19 @@ static int manage(struct piv_device *p, struct err *e)
 	if (piv_management_algorithm(&p->card, p->options.management_algorithm, &p->credential,
 		&algorithm, e) != 0)
 		return -1;
-	if (piv_manage(&p->card, algorithm, &p->credential, challenge, e) == 0)
+	if (piv_manage(&p->card, algorithm, &p->credential, challenge, e) == 0) {
+		p->managed = true;
 		return 0;
+	}
 	if (err_is(e, "piv.management-key") || err_is(e, "piv.management-card"))
 		p->management_refusal = *e;
 	return -1;
+}
+
+/* Nothing secret goes to a card that is none of ours. */
+static int meet(struct piv_device *p, struct err *e)
+{
+	return p->managed ? 0 : manage(p, e);
 }
 
 /* Directly before each use of the key, as slot 9c and the policy `always` want it. */
@@ -132,6 +140,8 @@ static int verify(struct piv_device *p, struct err *e)
 		*e = p->pin_refusal;
 		return -1;
 	}
+	if (meet(p, e) != 0)
+		return -1;
 	if (piv_verify(&p->card, &p->credential, &p->pin_accepted, e) == 0)
 		return 0;
 	if (err_is(e, "piv.pin") || err_is(e, "piv.pin-blocked"))
@@ -171,7 +181,7 @@ static int keygen(struct piv_device *p, const struct key_spec *spec, struct err 
 	if (piv_key_present(&p->card, &p->options, &present, e) != 0)
 		return -1;
 	if (present && !spec->replace)
-		return 0;
+		return meet(p, e);
 	buf_clear(&p->spki);
 	if (manage(p, e) != 0)
 		return -1;

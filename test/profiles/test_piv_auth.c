@@ -337,15 +337,115 @@ static struct device *open_with(struct fake *f, const struct profile *p, struct 
 	return fake_open(f, p, s);
 }
 
+static int ask_request(struct device *d, struct err *e)
+{
+	const struct identity unit = { .model = "UT1", .serial = "20000001" };
+	AUTO_STRUCT(subject) subject = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 };
+
+	assert_ok(subject_render(&subject, d->profile, &unit, e), e);
+	return d->driver->request(d, &subject, &csr, e);
+}
+
 /* What the card refused it is not asked again in this attachment, reset or not. */
 static void a_refusal_is_for_good(void **state)
 {
-	static const char line[] =
-	    "management-key=0102030405060708010203040506070801020304050607ff "
-	    "pin=999999";
+	static const struct {
+		const char *line, *code;
+		bool makes; /* the management key is right */
+		int verifies;
+	} cases[] = {
+		{ "management-key=0102030405060708010203040506070801020304050607ff pin=123456",
+		    "piv.management-key", false, 0 },
+		{ "management-key=010203040506070801020304050607080102030405060708 pin=999999",
+		    "piv.pin", true, 1 },
+	};
 	const struct key_spec spec = { "EC:P-384", true };
 	AUTO_PTR(profile) *p = profile_with_secret();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		AUTO_STRUCT(secret) s = { 0 };
+		struct fake f;
+		struct device *d;
+
+		fake_init(&f);
+		f.key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+		f.key_algorithm = 0x14;
+		d = open_with(&f, p, &s, cases[i].line);
+		for (int k = 0; k < 3; k++) {
+			struct err e = { 0 };
+
+			if (cases[i].makes)
+				assert_ok(d->driver->keygen(d, &spec, &e), &e);
+			else
+				assert_err(d->driver->keygen(d, &spec, &e), &e, cases[i].code);
+			assert_err(ask_request(d, &e), &e, cases[i].code);
+		}
+		if (!cases[i].makes)
+			assert_int_equal(f.management_tries, 1);
+		assert_int_equal(f.verifies, cases[i].verifies);
+		assert_int_equal(f.tries, FAKE_TRIES - cases[i].verifies);
+		d->driver->close(d);
+		fake_free(&f);
+	}
+}
+
+/* A card that says yes to everything and does not know the management key. */
+static void the_pin_is_for_cards_of_ours(void **state)
+{
+	static const char line[] =
+	    "management-key=010203040506070801020304050607080102030405060708 pin=123456";
+	static const struct {
+		const char *witness, *response, *code;
+	} cards[] = {
+		{ "9000", "9000", "piv.protocol" },
+		{ "7c0a800800112233445566779000", "9000", "piv.management-card" },
+		{ "7c0a800800112233445566779000", "7c0a820800112233445566779000",
+		    "piv.management-card" },
+	};
+	static const uint8_t nonce[32];
+	const struct key_spec keep = { "EC:P-384", false };
+	AUTO_PTR(profile) *p = profile_with_secret();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cards); i++) {
+		AUTO_STRUCT(secret) s = { 0 };
+		struct fake f;
+		struct device *d;
+
+		fake_init(&f);
+		f.key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+		f.key_algorithm = 0x14;
+		fake_add(fake_object(&f, 0x5fc105, true), "\x70\x02\x30\x00", 4);
+		d = open_with(&f, p, &s, line);
+		for (int k = 0; k < 6; k++) {
+			AUTO_STRUCT(proof) proof = { 0 };
+			struct err e = { 0 };
+
+			f.says[0] = (struct fake_says){ 0x87, 3, 0x9b, cards[i].response, 1 };
+			f.says[1] = (struct fake_says){ 0x87, 3, 0x9b, cards[i].witness, 0 };
+			assert_err(k % 3 == 0   ? ask_request(d, &e)
+				   : k % 3 == 1 ? d->driver->prove(d, nonce, &proof, &e)
+						: d->driver->keygen(d, &keep, &e),
+			    &e, cards[i].code);
+		}
+		assert_int_equal(f.verifies, 0);
+		assert_int_equal(f.signatures, 0);
+		d->driver->close(d);
+		fake_free(&f);
+	}
+}
+
+/* Recovery asks first which key there is; each time the card was powered, and once each time. */
+static void a_card_is_met_once_in_a_session(void **state)
+{
+	static const char line[] =
+	    "management-key=010203040506070801020304050607080102030405060708 pin=123456";
+	const struct key_spec keep = { "EC:P-384", false };
+	AUTO_PTR(profile) *p = profile_with_secret();
 	AUTO_STRUCT(secret) s = { 0 };
+	struct err e = { 0 };
 	struct fake f;
 	struct device *d;
 
@@ -354,19 +454,16 @@ static void a_refusal_is_for_good(void **state)
 	f.key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
 	f.key_algorithm = 0x14;
 	d = open_with(&f, p, &s, line);
-	for (int i = 0; i < 3; i++) {
-		const struct identity unit = { .model = "UT1", .serial = "20000001" };
-		AUTO_STRUCT(subject) subject = { 0 };
-		AUTO_STRUCT(buf) csr = { 0 };
-		struct err e = { 0 };
-
-		assert_err(d->driver->keygen(d, &spec, &e), &e, "piv.management-key");
-		assert_ok(subject_render(&subject, p, &unit, &e), &e);
-		assert_err(d->driver->request(d, &subject, &csr, &e), &e, "piv.pin");
-	}
+	assert_ok(ask_request(d, &e), &e);
+	assert_ok(d->driver->keygen(d, &keep, &e), &e);
+	assert_ok(ask_request(d, &e), &e);
 	assert_int_equal(f.management_tries, 1);
-	assert_int_equal(f.verifies, 1);
-	assert_int_equal(f.tries, FAKE_TRIES - 1);
+	f.says[0] = (struct fake_says){ 0x87, -1, 0x9a, "6f00", 0 };
+	assert_err(ask_request(d, &e), &e, "piv.status");
+	memset(f.says, 0, sizeof(f.says));
+	assert_ok(ask_request(d, &e), &e); /* powered again */
+	assert_int_equal(f.power_ons, 2);
+	assert_int_equal(f.management_tries, 2);
 	d->driver->close(d);
 	fake_free(&f);
 }
@@ -427,6 +524,8 @@ int main(void)
 		cmocka_unit_test(counters_that_are_none_are_refused),
 		cmocka_unit_test(a_verified_pin_is_verified_again_by_us_alone),
 		cmocka_unit_test(a_refusal_is_for_good),
+		cmocka_unit_test(the_pin_is_for_cards_of_ours),
+		cmocka_unit_test(a_card_is_met_once_in_a_session),
 		cmocka_unit_test(a_slot_that_wants_a_pin_says_so),
 		cmocka_unit_test(a_bad_secret_opens_nothing),
 	};

@@ -204,8 +204,10 @@ static int spend_try(struct piv_card *c, const struct piv_credential *pin, struc
 	AUTO_STRUCT(buf) answer = { 0 };
 	uint16_t status;
 
-	if (piv_command(c, &command, &answer, &status, e) != 0)
+	if (piv_command(c, &command, &answer, &status, e) != 0) {
+		e->retry = false; /* nobody knows whether the try was spent */
 		return err_while(e, "verifying the PIN");
+	}
 	if (status == PIV_SW_OK)
 		return 0;
 	if (status == PIV_SW_BLOCKED || status == PIV_SW_TRIES)

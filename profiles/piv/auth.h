@@ -32,7 +32,8 @@ must_check int piv_pin_tries(struct piv_card *c, int *ret, struct err *e);
  * since it was powered: another would learn the PIN. accepted: this card has accepted this PIN
  * before, in this session: so it may be verified again where the card wants that before each use.
  * Errors, all DEVICE: "piv.pin" (the card refuses it; the message says how many tries are left),
- * "piv.pin-blocked", "piv.pin-last-try", "piv.pin-counter".
+ * "piv.pin-blocked", "piv.pin-last-try", "piv.pin-counter". An answer to the PIN that was lost on the link is no
+ * error to retry.
  */
 must_check int piv_verify(struct piv_card *c, const struct piv_credential *pin, bool *accepted,
     struct err *e);

@@ -60,7 +60,7 @@ enum { FAKE_OBJECTS = 6, FAKE_TRIES = 5 };
 struct fake_says {
 	uint8_t ins;
 	int p1, p2;         /* -1: any */
-	const char *answer; /* hex, with the status word; NULL: the reader loses the link */
+	const char *answer; /* hex, with the status word; NULL: unplugged; "link.*": lost */
 	int skip;           /* so many times the card answers itself */
 };
 
@@ -430,6 +430,8 @@ PIV_FN int fake_transmit(void *context, const struct buf *apdu, struct buf *ret,
 	buf_clear(ret);
 	if (says != NULL && says->answer == NULL)
 		return err_set(e, ERR_LINK, "link.gone", "unplugged");
+	if (says != NULL && strncmp(says->answer, "link.", 5) == 0)
+		return err_retry(err_set(e, ERR_LINK, says->answer, "lost"), e);
 	if (says != NULL) {
 		buf_clear(&f->chain);
 		testing_hex(says->answer, ret);

@@ -290,6 +290,31 @@ static void counters_that_are_none_are_refused(void **state)
 	}
 }
 
+/* The answer to the PIN was lost: it may have been a refusal. The counter's may be asked again. */
+static void a_try_is_not_spent_again_by_itself(void **state)
+{
+	static const char *const codes[] = { "link.stall", "link.error", "link.timeout" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(codes); i++) {
+		bool is_pin = i >= COUNT(codes);
+		AUTO_STRUCT(piv_credential) pin = { 0 };
+		struct err e = { 0 };
+		struct fake f;
+		struct piv_card c = card_of(&f);
+		bool accepted = false;
+
+		fake_init(&f);
+		f.says[0] = (struct fake_says){ 0x20, -1, 0x80, codes[i % COUNT(codes)], is_pin };
+		piv_credential_factory(&pin);
+		assert_err(piv_verify(&c, &pin, &accepted, &e), &e, codes[i % COUNT(codes)]);
+		assert_int_equal(e.domain, ERR_LINK);
+		assert_int_equal(e.retry, !is_pin);
+		assert_false(accepted);
+		fake_free(&f);
+	}
+}
+
 /* Verified already: by us, then it may be verified again; else the card asks for none. */
 static void a_verified_pin_is_verified_again_by_us_alone(void **state)
 {
@@ -522,6 +547,7 @@ int main(void)
 		cmocka_unit_test(the_algorithm_is_found),
 		cmocka_unit_test(tries_are_kept),
 		cmocka_unit_test(counters_that_are_none_are_refused),
+		cmocka_unit_test(a_try_is_not_spent_again_by_itself),
 		cmocka_unit_test(a_verified_pin_is_verified_again_by_us_alone),
 		cmocka_unit_test(a_refusal_is_for_good),
 		cmocka_unit_test(the_pin_is_for_cards_of_ours),

@@ -31,10 +31,11 @@ OWNED_STRUCT(proof_claims, proof_claims_free)
 /* What evidence of a key's origin says, once its layout is understood. Nothing here is verified yet. */
 enum { ORIGIN_SCHEME_MAX = 32 };
 struct origin_claims {
-	char scheme[ORIGIN_SCHEME_MAX]; /* "piv-attestation": the statement's origin_evidence */
-	struct buf spki;                /* DER SubjectPublicKeyInfo of the key it speaks of */
-	struct buf chain;               /* DERs: the evidence first, then what it is signed by */
-	char serial[IDENTITY_MAX + 1];  /* the device's, where the evidence names it; else "" */
+	char scheme[ORIGIN_SCHEME_MAX];  /* "piv-attestation": the statement's origin_evidence */
+	struct buf spki;                 /* DER SubjectPublicKeyInfo of the key it speaks of */
+	struct buf chain;                /* DERs: the evidence first, then what it is signed by */
+	char serial[IDENTITY_MAX + 1];   /* the device's, where the evidence names it; else "" */
+	char firmware[IDENTITY_MAX + 1]; /* the same, in the form of the family's `identify` */
 };
 void origin_claims_free(struct origin_claims *c);
 OWNED_STRUCT(origin_claims, origin_claims_free)

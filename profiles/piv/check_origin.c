@@ -86,14 +86,20 @@ static int malformed(struct err *e, const char *oid)
 	    "the attestation's extension %s makes no sense", oid);
 }
 
-static int check_firmware(X509 *cert, struct err *e)
+/* As identify.c writes what the card says itself. */
+static int read_firmware(X509 *cert, char *ret, size_t size, struct err *e)
 {
 	const ASN1_OCTET_STRING *value;
+	const uint8_t *version;
 
 	if (find(cert, YUBICO_OID_FIRMWARE, &value, e) != 0)
 		return -1;
-	if (value != NULL && ASN1_STRING_length(value) != 3)
+	if (value == NULL)
+		return 0;
+	if (ASN1_STRING_length(value) != 3)
 		return malformed(e, YUBICO_OID_FIRMWARE);
+	version = ASN1_STRING_get0_data(value);
+	(void)snprintf(ret, size, "%u.%u.%u", version[0], version[1], version[2]);
 	return 0;
 }
 
@@ -163,8 +169,9 @@ int piv_origin_read(const struct piv_options *o, const struct buf *ders, struct 
 	if (parse(ders, &list, e) != 0)
 		return -1;
 	cert = sk_X509_value(list, 0);
-	if (check_firmware(cert, e) != 0 || read_serial(cert, serial, sizeof(serial), e) != 0 ||
-	    check_policy(o, cert, e) != 0 || read_key(cert, &claims.spki, e) != 0 ||
+	if (read_firmware(cert, claims.firmware, sizeof(claims.firmware), e) != 0 ||
+	    read_serial(cert, serial, sizeof(serial), e) != 0 || check_policy(o, cert, e) != 0 ||
+	    read_key(cert, &claims.spki, e) != 0 ||
 	    buf_set(&claims.chain, ders->data, ders->len, e) != 0)
 		return -1;
 	/* A unit that goes by its GUID has another number. */

@@ -88,6 +88,8 @@ static const struct {
 	{ "origin.chain",
 	    "put this unit into the red bin: its chip may be a counterfeit. Where all units say "
 	    "so, call the engineer: the profile's trust.attestation is not of these chips' maker" },
+	{ "origin.firmware", "put this unit into the red bin: it names another firmware than its "
+			     "chip attests" },
 	{ "orphan.id", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },

@@ -401,6 +401,41 @@ static void test_another_unit(void **state)
 	X509_free(other);
 }
 
+static void test_another_firmware(void **state)
+{
+	static const struct {
+		const char *attested, *said;
+		bool good;
+	} cases[] = {
+		{ "", "", true },
+		{ "", "5.4.3", true },
+		{ "5.4.3", "5.4.3", true },
+		{ "5.4.3", "5.7.1", false },
+		{ "5.4.3", "5.4.30", false },
+		{ "5.4.3", "", false },
+	};
+	AUTO_STRUCT(origin_claims) claims = { 0 };
+	struct chip *c = *state;
+	struct identity device = unit;
+
+	read_claims(c->evidence, c->attester, c, &claims);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err e = { 0 };
+		int rc;
+
+		(void)snprintf(claims.firmware, sizeof(claims.firmware), "%s", cases[i].attested);
+		(void)snprintf(device.firmware, sizeof(device.firmware), "%s", cases[i].said);
+		rc = judge_origin_claims(c->profile, &device, &claims, c->key, PKI_DURING, &e);
+		if (cases[i].good) {
+			assert_ok(rc, &e);
+			continue;
+		}
+		assert_err(rc, &e, "origin.firmware");
+		assert_int_equal(e.domain, ERR_DEVICE);
+		assert_non_null(strstr(e.message, cases[i].said));
+	}
+}
+
 static void test_roots_that_are_not_loaded(void **state)
 {
 	AUTO_STRUCT(origin_claims) claims = { 0 };
@@ -483,6 +518,7 @@ int main(void)
 		T(test_another_key),
 		T(test_a_key_that_is_none),
 		T(test_another_unit),
+		T(test_another_firmware),
 		T(test_roots_that_are_not_loaded),
 		T(test_piv_vectors),
 	};

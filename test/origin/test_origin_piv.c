@@ -117,6 +117,8 @@ static void test_a_card_s_word_is_good(void **state)
 		assert_ok(make(&d, &e), &e);
 		assert_string_equal(d.unit.serial, "20000001");
 		assert_ok(judge(&d, &d.evidence, &e), &e);
+		d.unit.firmware[0] = '9';
+		assert_err(judge(&d, &d.evidence, &e), &e, "origin.firmware");
 		desk_close(&d);
 	}
 }

@@ -141,17 +141,20 @@ static void evidence_is_read(void **state)
 	static const struct {
 		const char *section;
 		struct evidence v;
-		const char *serial;
+		const char *serial, *firmware;
 	} cases[] = {
 		{ plain, { .firmware = "050403", .serial = "020401312d01", .policy = "0201" },
-		    "20000001" },
-		{ plain, { .serial = "020500f0000001" }, "4026531841" },
-		{ plain, { 0 }, "" },
-		{ "{ identity: guid, factory_secrets: true }", { .serial = "020401312d01" }, "" },
+		    "20000001", "5.4.3" },
+		{ "{ identity: guid, factory_secrets: true }", { .firmware = "0a00ff" }, "",
+		    "10.0.255" },
+		{ plain, { .serial = "020500f0000001" }, "4026531841", "" },
+		{ plain, { 0 }, "", "" },
+		{ "{ identity: guid, factory_secrets: true }", { .serial = "020401312d01" }, "",
+		    "" },
 		{ "{ identity: serial, factory_secrets: true, pin_policy: once }",
-		    { .policy = "0203" }, "" },
+		    { .policy = "0203" }, "", "" },
 		{ "{ identity: serial, factory_secrets: true, touch_policy: cached }",
-		    { .policy = "0203" }, "" },
+		    { .policy = "0203" }, "", "" },
 	};
 
 	(void)state;
@@ -161,6 +164,7 @@ static void evidence_is_read(void **state)
 
 		assert_ok(check(cases[i].section, &cases[i].v, &claims, &e), &e);
 		assert_string_equal(claims.serial, cases[i].serial);
+		assert_string_equal(claims.firmware, cases[i].firmware);
 		assert_string_equal(claims.scheme, PIV_ORIGIN_SCHEME);
 		assert_int_equal(claims.spki.len, 91);
 	}

@@ -61,6 +61,15 @@ static void test_a_token_that_is_not_at_fault(void **state)
 		assert_null(strstr(advice(ERR_DEVICE, codes[i]), "red bin"));
 }
 
+static void test_a_chip_that_is_not_what_it_says(void **state)
+{
+	static const char *const codes[] = { "origin.missing", "origin.chain", "origin.firmware" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_string_not_equal(advice(ERR_DEVICE, codes[i]), err_advice(ERR_DEVICE));
+}
+
 static void test_a_link_that_no_cable_mends(void **state)
 {
 	static const char *const codes[] = { "link.permission", "link.locked", "link.babble",
@@ -80,6 +89,7 @@ int main(void)
 		cmocka_unit_test(test_a_wrong_pin_brings_the_whole_command),
 		cmocka_unit_test(test_who_looks_at_the_screen_reads_what_to_do),
 		cmocka_unit_test(test_a_token_that_is_not_at_fault),
+		cmocka_unit_test(test_a_chip_that_is_not_what_it_says),
 		cmocka_unit_test(test_a_link_that_no_cable_mends),
 	};
 

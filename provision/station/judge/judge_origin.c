@@ -102,6 +102,10 @@ int judge_origin_claims(const struct profile *p, const struct identity *i,
 	if (claims->serial[0] != '\0' && strcmp(claims->serial, i->serial) != 0)
 		return err_set(e, ERR_DEVICE, "origin.serial",
 		    "the chip's evidence is of unit %s, and this is %s", claims->serial, i->serial);
+	if (claims->firmware[0] != '\0' && strcmp(claims->firmware, i->firmware) != 0)
+		return err_set(e, ERR_DEVICE, "origin.firmware",
+		    "the chip's evidence is of firmware %s, and the device says \"%s\"",
+		    claims->firmware, i->firmware);
 	return 0;
 }
 

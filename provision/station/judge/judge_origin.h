@@ -15,6 +15,7 @@
  *   origin.chain       as judge_origin_claims
  *   origin.key
  *   origin.serial
+ *   origin.firmware
  */
 must_check int judge_origin(const struct profile *p, const struct identity *i,
     const struct buf *evidence, EVP_PKEY *key, int64_t at, struct origin_claims *ret,
@@ -27,6 +28,7 @@ must_check int judge_origin(const struct profile *p, const struct identity *i,
  *                          or the evidence is a root itself, so that nobody vouches for it
  *   DEVICE origin.key      it is about another key
  *   DEVICE origin.serial   it names another unit
+ *   DEVICE origin.firmware it names another firmware than the device, which may name none
  *   CONFIG profile         the roots are not loaded
  *
  * What a root may do is not asked of the root (basicConstraints, key usage): the profile names it for this one

@@ -61,7 +61,7 @@ struct driver {
 	 * The chip's own evidence that the key of the last `request` was made inside it, for the family's
 	 * check_origin: certificates as DERs one behind the other, the key's first. Empty where this device
 	 * has none; NULL where the family has none. Where the profile asks for none (attestation), what it refuses
-	 * with DEVICE is no failure of the step.
+	 * with DEVICE is no failure of the step, nor is evidence that is too long.
 	 */
 	int (*origin)(struct device *d, struct buf *ret_ders, struct err *e);
 

@@ -232,9 +232,10 @@ static int put_origin(struct slot *s, json_t *ok, struct err *e)
 
 	if (driver->origin == NULL)
 		return 0;
-	if (driver->origin(s->device, &ders, e) != 0)
+	if (driver->origin(s->device, &ders, e) != 0 ||
+	    (ders.len > 0 && put_bytes(ok, "origin", &ders, e) != 0))
 		return is_spare(s, e) ? 0 : -1;
-	return ders.len > 0 ? put_bytes(ok, "origin", &ders, e) : 0;
+	return 0;
 }
 
 static int request_csr(struct slot *s, const struct subject *subject, json_t *ok, struct err *e)

@@ -362,8 +362,15 @@ static void test_evidence_is_bounded(void **state)
 	struct world *w = *state;
 
 	w->fake.device.driver = &attesting_driver;
+	assert_ok(buf_set(&w->fake.csr, "csr", 3, &w->e), &w->e);
+	assert_ok(buf_set(&w->fake.origin, many, sizeof(many), &w->e), &w->e);
+	assert_ok(ask(w, REQUEST), &w->e); /* nobody asked for it */
+	assert_null(json_object_get(w->ok, "origin"));
+	assert_string_equal(json_opt_str(w->ok, "csr", ""), "Y3Ny");
+	w->slot.profile->attestation.file = "roots.pem";
 	assert_ok(buf_set(&w->fake.origin, many, sizeof(many), &w->e), &w->e);
 	assert_err(ask(w, REQUEST), &w->e, "slot.long");
+	w->slot.profile->attestation.file = NULL;
 	assert_ok(buf_set(&w->fake.origin, many, sizeof(many) - 1, &w->e), &w->e);
 	assert_ok(buf_set(&w->fake.csr, many, sizeof(many) - 1, &w->e), &w->e);
 	assert_ok(ask(w, REQUEST), &w->e);

@@ -28,6 +28,7 @@ struct origin_world {
 	X509 *chip, *ca, *leaf;
 	struct buf csr, evidence; /* as the device gives them */
 	const char *says_origin;  /* the statement's key.origin, other than true; NULL: as asked */
+	bool no_bytes;            /* what it gives as evidence is not even bytes */
 	struct buf statement, cms, jws;
 };
 
@@ -180,7 +181,9 @@ WORLD_FN enum verdict world_judge_request(struct origin_world *w, step_judge *ju
 	int64_t wait = 0;
 
 	assert_ok(json_set_bytes(answer, "csr", w->csr.data, w->csr.len, e), e);
-	if (w->evidence.len > 0)
+	if (w->no_bytes)
+		assert_ok(json_set_str(answer, "origin", "no base64!", e), e);
+	else if (w->evidence.len > 0)
 		assert_ok(json_set_bytes(answer, "origin", w->evidence.data, w->evidence.len, e),
 		    e);
 	for (w->job.row = 0; steps[w->job.row].judge != judge; w->job.row++)

@@ -76,6 +76,27 @@ static void test_evidence_is_bounded(void **state)
 
 	assert_ok(buf_set(&w->evidence, many, sizeof(many), &e), &e);
 	refused(w, "origin.malformed");
+	w->no_bytes = true;
+	refused(w, "base64");
+}
+
+/* Nobody asked for it: no unit fails by it. */
+static void test_evidence_that_can_not_be_kept(void **state)
+{
+	static const uint8_t many[JOB_ORIGIN_MAX + 1];
+	struct origin_world *w = *state;
+	struct err e = { 0 };
+
+	assert_ok(buf_set(&w->evidence, many, sizeof(many), &e), &e);
+	for (int i = 0; i < 2; i++) {
+		struct record r = { 0 };
+
+		w->no_bytes = i == 1;
+		assert_int_equal(world_judge_request(w, judge_request, &r, &e), VERDICT_DONE);
+		assert_null(json_object_get(r.body, "origin"));
+		assert_int_equal(r.blob_count, 1);
+		record_free(&r);
+	}
 }
 
 /* Kept, so that it can be judged one day; nothing is said of it. */
@@ -180,6 +201,7 @@ int main(void)
 		ASKS(test_a_key_without_it_is_not_taken),
 		ASKS(test_evidence_is_bounded),
 		DOES_NOT_ASK(test_evidence_that_nobody_asked_for),
+		DOES_NOT_ASK(test_evidence_that_can_not_be_kept),
 		DOES_NOT_ASK(test_none_is_kept_where_none_came),
 		ASKS(test_a_resumed_job_says_the_same),
 		ASKS(test_a_job_that_begins_anew_knows_nothing),

@@ -59,6 +59,9 @@ struct family {
 	    identity_before_key; /* some way of `identify` needs no key; check_options has the rest */
 	unsigned objects;        /* bit per enum object it can store */
 	unsigned links;          /* bit per enum profile_link it can be reached by */
+	/* Codes by which a device refuses the profile's secret, NULL behind the last; or NULL. Where units in a
+	 * row end so the station stops: the secret is wrong, and each try may be one of few. */
+	const char *const *secret_refusals;
 
 	/*
 	 * The profile's section of this family (may be NULL) and what it asks of the family are sound.

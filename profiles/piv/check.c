@@ -62,6 +62,8 @@ static int check_origin(const struct profile *p, const struct buf *ders, struct 
 	return piv_origin_read(&options, ders, ret, e);
 }
 
+static const char *const secret_refusals[] = { "piv.pin", "piv.management-key", NULL };
+
 extern const struct family piv_family; /* the build's table of families declares it too */
 const struct family piv_family = {
 	.name = "piv",
@@ -70,6 +72,7 @@ const struct family piv_family = {
 	.anchors = true,
 	.identity_before_key = true,
 	.links = 1u << LINK_USB_CCID,
+	.secret_refusals = secret_refusals,
 	.objects = 1u << OBJECT_LEAF | 1u << OBJECT_ANCHORS,
 	.check_options = check_options,
 	.check_proof = check_proof,

@@ -90,6 +90,9 @@ static const struct {
 	    "so, call the engineer: the profile's trust.attestation is not of these chips' maker" },
 	{ "origin.firmware", "put this unit into the red bin: it names another firmware than its "
 			     "chip attests" },
+	{ "device.secret",
+	    "correct the profile's secret file (secret: { file: F }), then start the station "
+	    "again; the units that it names come last, their tries are fewer now" },
 	{ "orphan.id", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.unknown", "copy the id from kiln orphans --config station.yaml" },
 	{ "orphan.revoked", "nothing to do: kiln orphans says by whom and when" },

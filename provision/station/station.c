@@ -71,9 +71,13 @@ void station_job_begins(struct station *s, struct job *j)
 
 void station_job_over(struct station *s, struct job *j)
 {
+	struct err e = { 0 };
+
 	*j->link = j->next;
 	if (j->next != NULL)
 		j->next->link = j->link;
+	if (refusals_note(&s->refusals, s->family, j->identity.serial, &j->verdict, &e) != 0)
+		station_break(s, &e);
 	check_idle(s);
 }
 

@@ -17,6 +17,7 @@
 #include "profile.h"
 #include "records.h"
 #include "recovery.h"
+#include "refusals.h"
 #include "secret.h"
 #include "x509.h"
 
@@ -78,6 +79,7 @@ struct station {
 	bool held;         /* a device that comes waits in its slot: nothing begins */
 	struct err broken; /* domain NONE while the station works */
 	struct event *idle;
+	struct refusals refusals; /* of device_secret */
 
 	struct secret tls_pin, attestation_pin, credential, device_secret;
 };
@@ -105,7 +107,7 @@ OWNED_PTR(station, station_close)
 
 /* Sends an event to the hooks; adds "time". Takes event over (NULL after a failed constructor). */
 void station_tell(struct station *s, json_t *event);
-/* The records or the memory failed: nothing goes on. */
+/* The records or the memory failed, or devices refuse the secret: nothing goes on. */
 void station_break(struct station *s, const struct err *why);
 /* A job begins and ends; with the last one a drain may be over. */
 void station_job_begins(struct station *s, struct job *j);

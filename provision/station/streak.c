@@ -11,11 +11,16 @@ static bool is_new(const struct streak *s, const char *serial)
 	return true;
 }
 
+bool streak_reaches(struct streak *s, size_t units, const char *serial)
+{
+	if (s->count < units && is_new(s, serial))
+		(void)snprintf(s->serials[s->count++], sizeof(s->serials[0]), "%s", serial);
+	return s->count == units;
+}
+
 bool streak_fail(struct streak *s, const char *serial)
 {
-	if (s->count < STREAK_UNITS && is_new(s, serial))
-		(void)snprintf(s->serials[s->count++], sizeof(s->serials[0]), "%s", serial);
-	return s->count == STREAK_UNITS;
+	return streak_reaches(s, STREAK_UNITS, serial);
 }
 
 void streak_pass(struct streak *s)

@@ -14,6 +14,8 @@ struct streak {
 	size_t count;
 };
 
+/* One more unit, up to units of them (at most STREAK_UNITS); as streak_fail, with another limit. */
+bool streak_reaches(struct streak *s, size_t units, const char *serial);
 /* The link of this unit failed; serial "": it was never identified, and counts as one of its own. True
  * where that makes it too many. */
 bool streak_fail(struct streak *s, const char *serial);

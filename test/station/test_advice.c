@@ -21,6 +21,12 @@ static void test_the_code_is_asked_before_the_domain(void **state)
 	assert_non_null(strstr(advice(ERR_CONFIG, "clock.ca"), "NTP"));
 }
 
+static void test_a_wrong_secret_of_devices(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(advice(ERR_CONFIG, "device.secret"), "secret file"));
+}
+
 static void test_a_wrong_pin_brings_the_whole_command(void **state)
 {
 	static const char command[] =
@@ -86,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_code_is_asked_before_the_domain),
+		cmocka_unit_test(test_a_wrong_secret_of_devices),
 		cmocka_unit_test(test_a_wrong_pin_brings_the_whole_command),
 		cmocka_unit_test(test_who_looks_at_the_screen_reads_what_to_do),
 		cmocka_unit_test(test_a_token_that_is_not_at_fault),

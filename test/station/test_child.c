@@ -14,7 +14,7 @@
 #include "testing.h"
 
 static const char program[] = "test_child";
-enum { PATIENCE_S = 20, OPEN_MS = 10000, ASK_MS = 10000, SHORT_MS = 50 };
+enum { PATIENCE_S = 20, OPEN_MS = 10000, ASK_MS = 10000, SHORT_MS = 50, LATE_MS = 1000 };
 
 /* Everything a child's events and answers said, and how often. */
 struct witness {
@@ -259,6 +259,19 @@ static void test_one_that_hangs_past_the_deadline_is_killed(void **state)
 	assert_true(clock_now_ms() - began >= SHORT_MS);
 }
 
+/* It has yet to stop its device. */
+static void test_one_that_is_somewhat_late_is_heard(void **state)
+{
+	struct witness *w = *state;
+
+	start(w, "is-late");
+	ask(w, SHORT_MS);
+	await(w, &w->answered);
+	settle(w);
+	assert_string_equal(w->text, "done");
+	assert_int_equal(w->ended, 0);
+}
+
 /* A line without an end must not be collected for ever. */
 static void test_one_that_floods_is_killed(void **state)
 {
@@ -459,6 +472,8 @@ static void answer(const char *role, json_int_t id)
 		(void)raise(SIGKILL);
 	if (is(role, "hangs"))
 		(void)pause();
+	if (is(role, "is-late"))
+		(void)usleep(LATE_MS * 1000);
 	if (is(role, "floods"))
 		flood();
 	if (is(role, "noise"))
@@ -522,6 +537,7 @@ int main(int argc, char **argv)
 		child_test(test_one_that_never_opens_is_killed),
 		child_test(test_one_that_dies_when_asked),
 		child_test(test_one_that_hangs_past_the_deadline_is_killed),
+		child_test(test_one_that_is_somewhat_late_is_heard),
 		child_test(test_one_that_floods_is_killed),
 		child_test(test_one_that_answers_noise_is_killed),
 		child_test(test_one_that_answers_what_was_not_asked_is_killed),

@@ -17,9 +17,9 @@ struct slots_file {
 	char *path;
 	struct slots_file_row *rows;
 	size_t count;
-	bool kept; /* what was there before this run is out of danger ... */
-	char *
-	    kept_as; /* ... as .bak, or the first of .bak.1, .bak.2 that was free; NULL: nothing was there */
+	/* What was there before this run is kept: as .bak, or the first of .bak.1, .bak.2 that was free. */
+	bool kept;
+	char *kept_as; /* NULL: nothing was there, or not yet */
 };
 
 /* What the file holds, or nothing where it is not there or anew is set. Errors: CONFIG, also where what is

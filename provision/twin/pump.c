@@ -226,15 +226,7 @@ static int transfer(struct pump *p, struct urb *u, enum gadget_fate *fate, struc
 	return 0;
 }
 
-/* Another one for that endpoint is in front of u. */
-static bool is_behind(const struct pump *p, const struct urb *u)
-{
-	for (const struct urb *other = p->waiting.first; other != u; other = other->next)
-		if (other->endpoint == u->endpoint)
-			return true;
-	return false;
-}
-
+/* In the order in which they came: who waits for something goes before who came later. */
 static int transfer_all(struct pump *p, bool *moved, struct err *e)
 {
 	struct urb **at = &p->waiting.first;
@@ -243,7 +235,7 @@ static int transfer_all(struct pump *p, bool *moved, struct err *e)
 		struct urb *u = *at;
 		enum gadget_fate fate = GADGET_WAITS;
 
-		if (!is_behind(p, u) && transfer(p, u, &fate, e) != 0)
+		if (transfer(p, u, &fate, e) != 0)
 			return -1;
 		if (fate == GADGET_WAITS) {
 			at = &u->next;

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 from hostile_kit import plug_again
-from station_kit import PASSED, UNITS, World, check_promises, kiln
+from station_kit import PASSED, World, check_promises, kiln
 from test_hostile import Folder
 
 
@@ -70,12 +70,11 @@ class Unasked(unittest.TestCase):
             self.assertEqual(kiln("evidence", world.serials()[0], "--dir", out, "--config", world.config).returncode, 0)
             self.assertEqual([f for f in os.listdir(out) if f.startswith("origin")], [])
 
-    def test_too_much_and_what_is_no_text_hurts_its_unit(self):
-        for body, code in ((brings("bytes(16385)"), "origin.malformed"),
-                           (brings('b""') + '\n    answer["ok"]["origin"] = 7', "json")):
-            with self.subTest(code), Folder(slot=body), World(devices=1, slots=1) as world:
-                self.assertEqual(world.run("--count", 1, swap=False)[0], UNITS)
-                self.assertEqual([e["error"]["code"] for e in world.log() if e["event"] == "end"], [code])
+    def test_too_much_and_what_is_no_text_is_dropped(self):
+        for body in (brings("bytes(16385)"), brings('b""') + '\n    answer["ok"]["origin"] = 7'):
+            with self.subTest(body), Folder(slot=body), World(devices=1, slots=1) as world:
+                self.passes(world)
+                self.assertEqual([e for e in world.log() if e.get("step") == "request" and "origin" in e], [])
                 check_promises(self, world)
 
 

@@ -39,7 +39,8 @@ void view_take(struct view *v, const json_t *event);
  *   state "starting" "running" "stopped" "draining" "broken"; stop {by, reason, at} or null
  *   fault {code, message, advice, at} of a broken station, or null
  *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}}
- *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms}: of this run
+ *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none
+ *     has ended; report.h's yield)}: of this run
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none
  *   slots [{name, state, present, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
  *     code, message, advice}], state "empty" "held" "opening" "running" "waits" "passed" "failed" "refused"

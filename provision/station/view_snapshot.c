@@ -61,10 +61,12 @@ static json_t *write_rates(const struct view *v)
 {
 	int64_t ended = v->passed + v->failed + v->refused;
 	int64_t ms = v->first_ms > 0 ? clock_now_ms() - v->first_ms : 0;
+	int64_t judged = v->passed + v->failed;
 
-	return json_pack("{s:I, s:I}", "units_per_hour",
+	return json_pack("{s:I, s:I, s:o}", "units_per_hour",
 	    (json_int_t)(ms > 0 ? ended * 3600000 / ms : 0), "cycle_ms",
-	    (json_int_t)view_typical(&v->cycle));
+	    (json_int_t)view_typical(&v->cycle), "yield_ppm",
+	    judged > 0 ? json_integer(v->passed * 1000000 / judged) : json_null());
 }
 
 /* Takes over value, which may be NULL. */

@@ -12,6 +12,7 @@ FORBIDDEN = {
     "kiln-enroller": ["sqlite3", "usb", "event", "seccomp"],
     "kiln-signer": ["curl", "ssl", "sqlite3", "usb", "event"],
     "kiln-twin": ["curl", "p11", "ssl", "sqlite3", "usb", "umockdev", "glib"],
+    "kiln-console": ["curl", "p11", "ssl", "sqlite3", "usb", "seccomp", "event_openssl"],
     "kiln-devca": ["curl", "p11", "sqlite3", "usb"],
 }
 

@@ -26,7 +26,7 @@ enum {
 	BODY_MAX = 8 * 1024,
 	IDLE_S = 10,
 	BACKLOG = 64,
-	SEND_BUFFER = 64 * 1024, /* of the kernel, for a browser that does not read */
+	SEND_BUFFER = 16 * 1024, /* of the kernel, for a browser that does not read */
 	FORBIDDEN = 403,
 	FULL = 503,
 };

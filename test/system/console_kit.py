@@ -84,11 +84,12 @@ class Listener:
         self.messages = []
         self.seen = threading.Condition()
         self.connection = http.client.HTTPConnection(*console.address, timeout=PATIENCE_S)
+        self.connection.connect()
+        self.socket = self.connection.sock  # the connection forgets it
         self.connection.request("GET", "/events", headers={"Last-Event-ID": last} if last else {})
         self.answer = self.connection.getresponse()
         if self.answer.status != 200:
             raise AssertionError((self.answer.status, self.answer.read()))
-        self.socket = self.answer.fp
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
@@ -109,12 +110,12 @@ class Listener:
         except (OSError, ValueError, AttributeError, http.client.HTTPException):  # closed while it read
             pass
 
-    def wait_for(self, wanted, patience=PATIENCE_S):
-        """Until a message satisfies wanted; that message."""
+    def wait_for(self, wanted, patience=PATIENCE_S, after=0):
+        """Until a message satisfies wanted, behind so many others; that message."""
         end = time.monotonic() + patience
         with self.seen:
             while True:
-                for message in self.messages:
+                for message in self.messages[after:]:
                     if wanted(*message):
                         return message
                 left = end - time.monotonic()
@@ -129,9 +130,10 @@ class Listener:
 
     def close(self):
         try:
-            self.connection.sock.shutdown(socket.SHUT_RDWR)
-        except (OSError, AttributeError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
             pass
         self.thread.join(timeout=10)
-        self.connection.close()
         self.answer.close()
+        self.connection.close()
+        self.socket.close()

@@ -235,7 +235,7 @@ function drawOver() {
 
 // --- tiles
 
-const FRESH = [{ filter: "brightness(1.9)" }, { filter: "none" }];
+const FRESH = [{ filter: "brightness(1.2)" }, { filter: "none" }];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function part(parent, name, className) {

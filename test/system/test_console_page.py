@@ -1,0 +1,265 @@
+"""The operator's page in Debian's Chromium: what it shows, and what it asks for. KILN_PICTURES=DIR keeps
+what it looked like."""
+
+import json
+import os
+import re
+import sys
+import unittest
+from urllib.parse import urlsplit
+
+from browser_kit import Browser, find
+from console_kit import Console, run
+from station_kit import SOURCE, World
+
+ASSETS = os.path.join(SOURCE, "provision/console/assets")
+SIZES = [(1280, 800), (1920, 1080), (800, 1280)]
+STATES = ["empty", "held", "opening", "running", "waits", "passed", "failed", "refused", "parked", "closed"]
+STEPS = ["identify", "claim", "keygen", "request", "enrol", "install", "readback", "prove", "seal", "attest", "finish"]
+OUTCOMES = ["passed", "failed", "refused", "parked"]
+
+# Each tile and what it says is on the screen, nothing lies over another or is cut off at the side.
+LAYOUT = """(() => {
+    const wrong = [];
+    const inside = (a, b, what) => {
+        if (a.width === 0 || a.height === 0 || a.left < b.left - 1 || a.right > b.right + 1 || a.top < b.top - 1 || a.bottom > b.bottom + 1)
+            wrong.push(what + " " + JSON.stringify(a) + " in " + JSON.stringify(b));
+    };
+    const screen = new DOMRect(0, 0, innerWidth, innerHeight);
+    for (const tile of document.querySelectorAll(".tile")) {
+        const box = tile.getBoundingClientRect();
+        inside(box, screen, "tile");
+        for (const part of tile.querySelectorAll("svg, .word, .name, .serial, .now, .reason, .advice, .bar"))
+            if (!part.hidden && (part.textContent || part.matches("svg, .bar")))
+                inside(part.getBoundingClientRect(), box, part.getAttribute("class") || "shape");
+        const shape = tile.querySelector("svg").getBoundingClientRect(), serial = tile.querySelector(".serial").getBoundingClientRect();
+        if (shape.top < serial.bottom - 1 && serial.height > 0) wrong.push("the shape lies over the serial");
+    }
+    if (document.documentElement.scrollWidth > innerWidth) wrong.push("wider than the screen");
+    for (const button of document.querySelectorAll("button")) {
+        const box = button.getBoundingClientRect();
+        if (box.width > 0 && (box.height < 44 || box.width < 44)) wrong.push("a button for small fingers: " + button.textContent);
+    }
+    return wrong;
+})()"""
+
+# WCAG 2 contrast of everything that is written, against the nearest background that is painted.
+CONTRAST = """(() => {
+    const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (element) => {
+        for (; element; element = element.parentElement) {
+            const style = getComputedStyle(element);
+            if (style.backgroundImage !== "none") return rgb(style.backgroundImage.match(/rgb\\([^)]*\\)/)[0]);
+            const colour = rgb(style.backgroundColor);
+            if (colour.length === 3 || colour[3] > 0.9) return colour;
+        }
+        return [255, 255, 255];
+    };
+    const bad = [];
+    for (const element of document.querySelectorAll("body *")) {
+        const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        const box = element.getBoundingClientRect();
+        if (!text || box.width < 2 || getComputedStyle(element).visibility === "hidden") continue;
+        const style = getComputedStyle(element);
+        const [a, b] = [light(rgb(style.color)), light(behind(element))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+        if (ratio < (large ? 3 : 4.5)) bad.push(`${element.className || element.tagName} ${element.textContent}: ${ratio.toFixed(2)}`);
+    }
+    return bad;
+})()"""
+
+# What assistive software needs of it.
+NAMES = """(() => {
+    const bad = [];
+    for (const button of document.querySelectorAll("button")) if (!button.textContent.trim()) bad.push(button.outerHTML);
+    for (const input of document.querySelectorAll("input")) if (!input.labels.length) bad.push(input.outerHTML);
+    for (const tile of document.querySelectorAll(".tile")) if (!tile.getAttribute("aria-label")) bad.push("a tile without a name");
+    for (const bar of document.querySelectorAll("[role=progressbar]")) if (!bar.getAttribute("aria-label")) bad.push("a bar");
+    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+    if (new Set(ids).size !== ids.length) bad.push("an id twice");
+    if (!document.title || !document.documentElement.lang) bad.push("no title or language");
+    return bad;
+})()"""
+
+
+def text_of(name):
+    with open(os.path.join(ASSETS, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def source_of(path):
+    with open(os.path.join(SOURCE, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def catalogues():
+    return {name: json.loads(text_of(f"lang/{name}.json")) for name in ("en", "de")}
+
+
+class Words(unittest.TestCase):
+    """No browser is needed for these."""
+
+    def used(self):
+        """Keys that page and script ask for."""
+        script, page = text_of("console.js"), text_of("page.html")
+        keys = set(re.findall(r'data-(?:t|label)="([^"]+)"', page)) | set(re.findall(r'\bt\("([\w.-]+)"[,)]', script))
+        ends = {"state.": STATES, "now.": [s for s in STATES if s not in ("running", "waits")], "step.": STEPS,
+                "event.unit.": OUTCOMES, "event.": ["arrived", "held", "left"], "domain.": None}
+        for name, list_name in [("event.station.", "STATION_EVENTS"), ("event.step.", "STEP_EVENTS")]:
+            ends[name] = re.findall(r'"([\w-]+)"', re.search(list_name + r" = \[(.*?)\]", script).group(1))
+        errors = source_of("provision/base/err.c")
+        table = re.findall(r'\[ERR_(?!NONE)\w+\] = \{ "(\w+)",\s+"([^"]+)"', errors)
+        self.assertEqual(len(table), 8)
+        ends["domain."] = ends["station."] = [name for name, _ in table]
+        self.station = dict(table)
+        for prefix in set(re.findall(r'(?:\bt\(|words\[)"([\w.]+\.)" \+', script)) - {"advice."}:
+            keys |= {prefix + end for end in ends[prefix]}
+        return keys
+
+    def test_every_key_is_in_every_catalogue_and_none_is_left_over(self):
+        used = self.used()
+        for name, words in catalogues().items():
+            have = {key for key in words if not key.startswith("advice.")}
+            self.assertEqual(have - used, set(), f"{name}: nobody asks for these")
+            self.assertEqual(used - have, set(), f"{name}: missing")
+            self.assertFalse([key for key, text in words.items() if not text.strip()], name)
+
+    def test_the_catalogues_say_the_same(self):
+        en, de = catalogues()["en"], catalogues()["de"]
+        self.assertEqual(en.keys(), de.keys())
+        for key in en:
+            self.assertEqual(sorted(re.findall(r"\{\w+\}", en[key])), sorted(re.findall(r"\{\w+\}", de[key])), key)
+
+    def test_what_the_catalogues_know_of_the_station(self):
+        self.used()
+        states = source_of("provision/station/view_snapshot.c")
+        self.assertEqual(re.findall(r'\[VIEW_SLOT_\w+\] = "(\w+)"', states), STATES)
+        advices = source_of("provision/station/advice.c")
+        for name, words in catalogues().items():
+            for domain, sentence in self.station.items():
+                self.assertEqual(words["station." + domain], sentence, name)
+            for key in words:
+                if key.startswith("advice."):
+                    self.assertIn(f'"{key[7:]}"', advices, f"{name}: the station gives no such advice")
+
+    def test_no_text_and_no_script_in_the_page(self):
+        page = text_of("page.html")
+        self.assertEqual("".join(re.sub(r"<[^>]*>", "", page, flags=re.S).split()), "")
+        self.assertNotRegex(page, r"\son\w+=|style=|<style|<script(?! src=\"/)|javascript:")
+        for attribute in ("alt", "placeholder", "aria-label"):
+            self.assertNotRegex(page, rf'\s(?<!data-){attribute}="')
+        self.assertNotRegex(page + text_of("console.js") + text_of("console.css"), r"https?://(?!www\.w3\.org/2000/svg)")
+        self.assertNotIn("innerHTML", text_of("console.js"))
+        shapes = re.findall(r'<symbol id="i-(\w+)"', page)
+        self.assertEqual(shapes, STATES, "each state has a shape of its own")
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        if find() is None:
+            self.skipTest("chromium")
+
+    def picture(self, browser, name):
+        if folder := os.environ.get("KILN_PICTURES"):
+            browser.picture(os.path.join(folder, name + ".png"))
+
+    def settle(self, browser):
+        browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def judge(self, browser, name):
+        for width, height in SIZES:
+            browser.resize(width, height)
+            self.settle(browser)
+            self.picture(browser, f"{name}-{width}x{height}")
+            self.assertEqual(browser.run(LAYOUT), [], (name, width, height))
+        self.assertEqual(browser.run(CONTRAST), [], name)
+        self.assertEqual(browser.run(NAMES), [], name)
+
+    def test_a_shift(self):
+        faults = ["wrong-key@2", "duplicate-serial@4"]
+        with World(devices=9, slots=8, keygen_ms=300, faults=faults, order=("WO-2291", 5000)) as world:
+            console = Console(world)
+            browser = Browser(*SIZES[0], motion=False)
+            try:
+                self.shift(world, console, browser)
+                hosts = {urlsplit(url).netloc for url in browser.requests if not url.startswith(("data:", "about:"))}
+                self.assertEqual(hosts, {console.host}, "a request off the host")
+            finally:
+                browser.close()
+
+    def shift(self, world, console, browser):
+        browser.go(console.url + "?lang=en")
+        browser.wait_for('!document.getElementById("over").hidden')
+        self.assertEqual(browser.run('document.querySelector("#over h2").textContent'), "NO SIGNAL")
+        service = run(world, swap=False)
+        service.wait_for(lambda e: len(service.units) == 8)
+        browser.wait_for('document.getElementById("over").hidden')
+        browser.wait_for('document.querySelectorAll(".tile[data-state=passed]").length === 6')
+        outcomes = sorted(u["outcome"] for u in service.units)
+        self.assertEqual(outcomes, ["failed"] + ["passed"] * 6 + ["refused"])
+        self.assertEqual(browser.run('document.getElementById("test").hidden'), False)
+        self.assertEqual(browser.run('document.querySelector("[data-state=failed] .advice").textContent'),
+                         "Put this unit into the red bin")
+        self.assertEqual(browser.run('[...document.querySelectorAll(".tile .name")].map((e) => e.textContent).join("")'), "12345678")
+        self.judge(browser, "mixed")
+        self.keyboard(world, service, browser)
+        self.assertEqual(browser.complaints, [])
+        service.kill()
+        browser.wait_for('!document.getElementById("over").hidden')
+        self.judge_over(browser)
+
+    def judge_over(self, browser):
+        for width, height in SIZES:
+            browser.resize(width, height)
+            self.settle(browser)
+            self.picture(browser, f"silent-{width}x{height}")
+            self.assertTrue(browser.run("""(() => { const box = document.querySelector("#over h2").getBoundingClientRect();
+                return box.left >= 0 && box.right <= innerWidth && box.height > Math.min(innerWidth, innerHeight) / 12
+                    && document.elementFromPoint(innerWidth / 2, innerHeight - 40).closest("#over") !== null; })()"""))
+
+    def keyboard(self, world, service, browser):
+        browser.press("l")
+        browser.wait_for('document.querySelector("[data-state=passed] .word").textContent === "GUT"')
+        self.assertEqual(browser.run('document.querySelector("[data-state=failed] .advice").textContent'), "Gerät in die rote Kiste")
+        browser.press("e")
+        browser.wait_for('document.querySelectorAll("#events li").length >= 8')
+        self.assertLessEqual(browser.run('document.querySelectorAll("#events li").length'), 50)
+        self.judge(browser, "german-events")
+        browser.press("e")
+        browser.press("l")
+        browser.wait_for('document.documentElement.lang === "en"')
+        browser.press("s")
+        browser.wait_for('document.getElementById("ask").open && document.activeElement.id === "reason"')
+        browser.press("Enter")
+        browser.wait_for('document.getElementById("ask-error").textContent !== ""')
+        browser.type("lem")  # letters of the actions: in a field they are letters
+        self.assertEqual(browser.run('document.getElementById("reason").value'), "lem")
+        browser.press("F2")
+        self.assertEqual(browser.run('document.getElementById("reason").value'), "Quality question")
+        self.picture(browser, "ask")
+        self.assertEqual(browser.run(CONTRAST), [])
+        self.assertNotEqual(browser.run('getComputedStyle(document.activeElement).outlineStyle'), "none", "focus is seen")
+        browser.press("Enter")
+        browser.wait_for('!document.getElementById("ask").open && !document.getElementById("banner").hidden')
+        service.wait_for(lambda e: e["event"] == "station" and e["what"] == "stopped" and e["message"] == "Quality question")
+        world.twins.ask("swap", slot=1)
+        browser.wait_for('document.querySelector(".tile[data-state=held]") !== null')
+        self.judge(browser, "stopped")
+        browser.press("r")
+        browser.wait_for('document.getElementById("ask").open')
+        browser.press("Enter")
+        service.wait_for(lambda e: e["event"] == "station" and e["what"] == "started")
+        browser.wait_for('document.getElementById("banner").hidden && !document.getElementById("do-stop").hidden')
+        self.assertIn("on", browser.run('document.getElementById("sound").textContent'), "keys have woken the sound")
+        self.assertEqual(browser.run('getComputedStyle(document.getElementById("over")).animationName'), "none", "reduced motion")
+
+
+if __name__ == "__main__":
+    if find() is None:
+        done = unittest.main(verbosity=2, exit=False).result
+        print("SKIP: chromium")
+        sys.exit(77 if done.wasSuccessful() else 1)
+    unittest.main(verbosity=2)

@@ -226,7 +226,8 @@ class Hostile(unittest.TestCase):
             pass
         self.assertIn(status_of(peer), (400, 413, None))
         peer.close()
-        self.assertLess(self.console.memory_kib(), 64 * 1024)
+        if "KILN_SANITIZE" not in os.environ:
+            self.assertLess(self.console.memory_kib(), 64 * 1024)
 
     def test_one_who_takes_for_ever_is_put_out(self):
         """A byte now and then is a sign of life, and no reason to wait."""
@@ -268,7 +269,8 @@ class Crowd(unittest.TestCase):
             listener = Listener(console)
             service.wait_for(lambda e: len(service.units) == 24)
             listener.wait_for(lambda e, _, d: e == "snapshot" and d["counters"]["passed"] == 24)
-            self.assertLess(console.memory_kib() - before, 32 * 1024)
+            if "KILN_SANITIZE" not in os.environ:  # a sanitizer keeps what was freed
+                self.assertLess(console.memory_kib() - before, 32 * 1024)
             numbers = [e["n"] for e in listener.told()]
             self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
             eventually(lambda: console.sockets() < 20, "those who do not read are closed")

@@ -116,6 +116,8 @@ static void on_step(struct view *v, struct view_slot *s, const json_t *event)
 	s->state = waits ? VIEW_SLOT_WAITS : VIEW_SLOT_RUNNING;
 	if (waits)
 		take_error(s, event);
+	else
+		s->code[0] = '\0'; /* what it waited for is there */
 	if (strcmp(outcome, "ok") == 0)
 		add_time(&v->steps[s->step], json_opt_int(event, "ms", 0));
 }

@@ -34,7 +34,7 @@ LAYOUT = """(() => {
             if (!part.hidden && (part.textContent || part.matches("svg, .bar")))
                 inside(part.getBoundingClientRect(), box, part.getAttribute("class") || "shape");
         const shape = tile.querySelector("svg").getBoundingClientRect(), serial = tile.querySelector(".serial").getBoundingClientRect();
-        if (shape.top < serial.bottom - 1 && serial.height > 0) wrong.push("the shape lies over the serial");
+        if (shape.top < serial.bottom - 1 && serial.height > 0) wrong.push("the shape lies over the serial: " + tile.dataset.state);
     }
     if (document.documentElement.scrollWidth > innerWidth) wrong.push("wider than the screen");
     for (const button of document.querySelectorAll("button")) {
@@ -216,6 +216,28 @@ class Page(unittest.TestCase):
         browser.wait_for('!document.getElementById("over").hidden')
         self.judge_over(browser)
 
+    def judge_running(self, browser):
+        """All of them in work, or waiting with a long sentence: drawn from a snapshot that is made up."""
+        said = ("step_index: 4, step: 'enrol', percent: 40, left_ms: 65000, elapsed_ms: 125000, serial: 'IP30000001', "
+                "present: true")
+        long = "the CA does not answer: connecting to https://est.example.com:8443/.well-known/est/pumps has timed out"
+        for name, more in [("running", ", code: undefined"), ("waits", f", code: 'ca.timeout', domain: 'ca', message: '{long}', advice: ''"),
+                           ("parked", f", code: 'ca.timeout', domain: 'ca', message: '{long}', advice: ''"),
+                           ("closed", f", code: 'link.gone', domain: 'link', message: '{long}', advice: ''")]:
+            for language in ("de", "en"):
+                browser.run(f"""speak("{language}").then(() => {{ const made = structuredClone(snapshot);
+                    for (const slot of made.slots) Object.assign(slot, {{ state: "{name}", {said}{more} }});
+                    made.slots.forEach((slot) => drawTile(slot, made)); }})""")
+                for width, height in SIZES:
+                    browser.resize(width, height)
+                    browser.run("snapshot.slots.length && arrange()")
+                    self.settle(browser)
+                    self.picture(browser, f"{name}-{language}-{width}x{height}")
+                    wrong = browser.run(f"""(() => {{ const made = structuredClone(snapshot);
+                        for (const slot of made.slots) Object.assign(slot, {{ state: "{name}", {said}{more} }});
+                        made.slots.forEach((slot) => drawTile(slot, made)); return {LAYOUT}; }})()""")
+                    self.assertEqual(wrong, [], (name, language, width, height))
+
     def judge_over(self, browser):
         for width, height in SIZES:
             browser.resize(width, height)
@@ -255,6 +277,7 @@ class Page(unittest.TestCase):
         world.twins.ask("swap", slot=1)
         browser.wait_for('document.querySelector(".tile[data-state=held]") !== null')
         self.judge(browser, "stopped")
+        self.judge_running(browser)
         browser.press("r")
         browser.wait_for('document.getElementById("ask").open')
         browser.press("Enter")

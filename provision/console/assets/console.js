@@ -251,13 +251,13 @@ function newTile(name) {
 	const body = part(root, "div", "body");
 	const top = part(body, "div", "top");
 	const tile = { root, name: part(top, "span", "name"), serial: part(top, "span", "serial") };
-	const state = part(body, "div", "state");
+	const sign = part(part(body, "div", "state"), "div", "sign");
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 	svg.setAttribute("aria-hidden", "true");
 	tile.shape = document.createElementNS("http://www.w3.org/2000/svg", "use");
 	svg.append(tile.shape);
-	state.append(svg);
-	tile.word = part(state, "strong", "word");
+	sign.append(svg);
+	tile.word = part(sign, "strong", "word");
 	tile.now = part(body, "p", "now");
 	tile.reason = part(body, "p", "reason");
 	tile.advice = part(body, "p", "advice");
@@ -295,7 +295,6 @@ function drawTile(slot, s) {
 	tile.slot = slot;
 	tile.root.dataset.state = slot.state;
 	tile.root.classList.toggle("gone", ended && !slot.present);
-	tile.root.classList.toggle("tells", Boolean(slot.code));
 	tile.root.setAttribute("aria-label", t("slot.label", { slot: slot.name, state: word, serial: slot.serial }));
 	tile.shape.setAttribute("href", "#i-" + slot.state);
 	tile.word.style.setProperty("--len", word.length);

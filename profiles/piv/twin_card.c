@@ -320,8 +320,9 @@ static int send(struct twin_card *c, const struct twin_apdu *a, struct twin_repl
 	size_t left = r->data.len - take;
 
 	if (buf_set(ret, r->data.data, take, e) != 0 ||
-	    buf_set(&c->rest, r->data.data + take, left, e) != 0)
+	    buf_set(&c->rest, r->data.data, r->data.len, e) != 0)
 		return -1;
+	buf_drop(&c->rest, take);
 	if (left > 0)
 		r->sw = (uint16_t)(SW_MORE | (left > 0xff ? 0 : left));
 	return buf_add(ret, (const uint8_t[]){ (uint8_t)(r->sw >> 8), (uint8_t)r->sw }, 2, e);

@@ -59,17 +59,18 @@ static bool on_greeted(void *context, const char *run)
 static bool on_line(void *context, const json_t *line)
 {
 	struct deed *d = context;
+	const json_t *ok = json_object_get(line, "ok");
 	struct err why = { 0 };
 
 	if (json_opt_int(line, "id", 0) != ID)
 		return true;
-	if (json_object_get(line, "ok") == NULL) {
+	if (ok == NULL) {
 		(void)json_to_err(json_object_get(line, "err"), &why);
 		end_with(d, REFUSED, &why);
 		return false;
 	}
 	evhttp_connection_set_closecb(d->connection, NULL, NULL);
-	reply_json(d->request, HTTP_OK, json_pack("{s:{}}", "ok"));
+	reply_json(d->request, HTTP_OK, json_pack("{s:O}", "ok", ok));
 	end(d);
 	return false;
 }

@@ -5,7 +5,8 @@
 #include "json.h"
 
 /*
- * {"do": "stop"|"start", "reason"}: the request for the control socket, without its id. Errors: OPERATOR
+ * {"do", ...}, optionally with {"as": {"badge"} or {"name", "pin"}}: the request for the control socket,
+ * without its id. Which requests a browser may send, and with which members, is a table. Errors: OPERATOR
  * "json", "console.unknown".
  */
 must_check int deed_parse(const char *text, size_t len, json_t **ret, struct err *e);

@@ -141,7 +141,8 @@ int feed_ask(struct feed *f, int64_t id, json_t *request, struct err *e)
 
 	if (owned == NULL)
 		return err_nomem(e);
-	if (json_set_int(owned, "id", id, e) != 0 || json_canonical(owned, &text, e) != 0 ||
+	if (json_set_int(owned, "id", id, e) != 0 ||
+	    json_set_str(owned, "via", "console", e) != 0 || json_canonical(owned, &text, e) != 0 ||
 	    buf_add_u8(&text, '\n', e) != 0)
 		return -1;
 	return bufferevent_write(f->channel, text.data, text.len) == 0 ? 0 : err_nomem(e);

@@ -22,7 +22,8 @@ must_check int feed_open(struct feed **ret, struct event_base *loop, const char 
     const struct feed_hooks *hooks, void *context, struct err *e);
 void feed_close(struct feed *f);
 
-/* Takes request over (which may be NULL after a failed constructor), and gives it its id. */
+/* Takes request over (which may be NULL after a failed constructor), and gives it its id, and the word that
+ * a console asks and not the command line, whatever a browser says. */
 must_check int feed_ask(struct feed *f, int64_t id, json_t *request, struct err *e);
 /* While it is held nothing is read: the station keeps what it tells, as long as it keeps anything. */
 void feed_hold(struct feed *f, bool held);

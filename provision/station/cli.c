@@ -27,10 +27,10 @@ const struct command commands[] = {
 	{ "watch", cmd_watch,
 	    "--config station.yaml [--json]\n          what happens at a running station, until it "
 	    "ends" },
-	{ "stop", cmd_stop,
+	{ "stop", cmd_act,
 	    "--config station.yaml --reason R\n"
 	    "          a running station begins no unit any more; those in flight go on" },
-	{ "start", cmd_start, "--config station.yaml\n          ... and begins again" },
+	{ "start", cmd_act, "--config station.yaml\n          ... and begins again" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

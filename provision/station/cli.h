@@ -21,6 +21,7 @@ struct command {
 	const char *usage;                 /* arguments and one line of what it does */
 };
 
+int cmd_act(int argc, char **argv); /* what cmd_act.c has a row of */
 int cmd_batch(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_dry_run(int argc, char **argv);
@@ -35,9 +36,7 @@ int cmd_rework(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_scrap(int argc, char **argv);
 int cmd_slots(int argc, char **argv);
-int cmd_start(int argc, char **argv);
 int cmd_status(int argc, char **argv);
-int cmd_stop(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 

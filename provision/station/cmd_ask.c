@@ -1,4 +1,4 @@
-/* kiln status, watch, stop, start: what a running station is asked. */
+/* kiln status, watch: how a running station is, and what happens there. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "face.h"
 
 struct ask {
-	const char *config_path, *reason;
+	const char *config_path;
 	bool json;
 	struct config *config;
 	struct asking asking;
@@ -27,7 +27,6 @@ static bool parse(struct ask *a, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
-		{ "reason", required_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -36,8 +35,6 @@ static bool parse(struct ask *a, int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'c')
 			a->config_path = optarg;
-		else if (o == 'r')
-			a->reason = optarg;
 		else if (o == 'j')
 			a->json = true;
 		else
@@ -168,27 +165,6 @@ static int watch(struct ask *a, struct err *e)
 	return rc;
 }
 
-static int stop(struct ask *a, struct err *e)
-{
-	AUTO(json_t) *ok = NULL;
-
-	if (asking_ask(&a->asking, json_pack("{s:s, s:s*}", "do", "stop", "reason", a->reason), &ok,
-		e) != 0)
-		return -1;
-	(void)printf("stopped: no unit begins any more, those in flight go on\n");
-	return 0;
-}
-
-static int start(struct ask *a, struct err *e)
-{
-	AUTO(json_t) *ok = NULL;
-
-	if (asking_ask(&a->asking, json_pack("{s:s}", "do", "start"), &ok, e) != 0)
-		return -1;
-	(void)printf("started: what is plugged in begins\n");
-	return 0;
-}
-
 static int run(int argc, char **argv, int (*ask)(struct ask *a, struct err *e))
 {
 	AUTO_STRUCT(ask) a = { 0 };
@@ -209,14 +185,4 @@ int cmd_status(int argc, char **argv)
 int cmd_watch(int argc, char **argv)
 {
 	return run(argc, argv, watch);
-}
-
-int cmd_stop(int argc, char **argv)
-{
-	return run(argc, argv, stop);
-}
-
-int cmd_start(int argc, char **argv)
-{
-	return run(argc, argv, start);
 }

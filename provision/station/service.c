@@ -1,38 +1,11 @@
-#include "service.h"
+#include "service_internal.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "clock.h"
-#include "control.h"
 #include "notify.h"
-#include "station.h"
-#include "view.h"
 
-enum { BEAT_MS = 2000, REASON_MAX = 400 };
-
-/* A person's word, until another one's. */
-struct stop {
-	char by[128], reason[REASON_MAX], at[CLOCK_TEXT];
-};
-
-struct service {
-	const struct service_options *options;
-	struct event_base *loop;
-	struct station *station;
-	struct control *control;
-	struct view *view;
-	struct event *interrupt, *terminate, *beat, *watchdog;
-	int signals;
-	bool ready;
-	struct stop stop; /* while the station is held */
-	bool failed_to_start;
-	struct err why;
-};
+enum { BEAT_MS = 2000 };
 
 static void give_up(struct service *s, const struct err *why)
 {
@@ -71,7 +44,7 @@ static void fail_to_start(struct service *s, const struct err *why)
 	give_up(s, why);
 }
 
-static void show_state(struct service *s)
+void service_show_state(struct service *s)
 {
 	if (!s->ready)
 		return;
@@ -79,12 +52,6 @@ static void show_state(struct service *s)
 		view_set_state(s->view, VIEW_STOPPED, s->stop.by, s->stop.reason, s->stop.at);
 	else
 		view_set_state(s->view, VIEW_RUNNING, NULL, NULL, NULL);
-}
-
-static void tell_stopped(struct service *s)
-{
-	station_tell(s->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what",
-				     "stopped", "by", s->stop.by, "message", s->stop.reason));
 }
 
 static void on_ready(void *context, const struct err *why)
@@ -99,12 +66,12 @@ static void on_ready(void *context, const struct err *why)
 		return;
 	}
 	s->ready = true;
-	show_state(s);
+	service_show_state(s);
 	station_tell(s->station,
 	    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready", "message",
 		s->station->held ? "nothing begins until kiln start" : "plug the units in"));
 	if (s->station->held)
-		tell_stopped(s);
+		service_tell_stopped(s);
 	/* the manager's time-out tells */
 	(void)notify_send(s->station->held ? "READY=1\nSTATUS=stopped by a person"
 					   : "READY=1\nSTATUS=units are made",
@@ -164,122 +131,9 @@ static json_t *on_snapshot(void *context)
 	return view_snapshot(s->view);
 }
 
-/* An action on its way into the records. */
-struct action {
-	struct service *service;
-	struct control_question *question;
-	struct record record;
-	bool held;
-	struct stop said;
-};
-
-static void name_user(uid_t uid, char *ret, size_t size)
-{
-	const struct passwd *user = getpwuid(uid);
-
-	if (user != NULL)
-		(void)snprintf(ret, size, "%s", user->pw_name);
-	else
-		(void)snprintf(ret, size, "uid %u", uid);
-}
-
-static void take_effect(const struct action *a)
-{
-	struct service *s = a->service;
-
-	if (s->station->closing)
-		return;
-	s->stop = a->said;
-	clock_wall_text(s->stop.at);
-	if (a->held)
-		tell_stopped(s);
-	else
-		station_tell(s->station,
-		    json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what", "started", "by",
-			a->said.by, "message", "units are made again"));
-	station_hold(s->station, a->held);
-	show_state(s);
-}
-
-static void on_action(struct record *r)
-{
-	struct action *a = r->context;
-
-	if (r->rc != 0) {
-		control_refuse(a->question, &r->err);
-		station_break(a->service->station, &r->err);
-	} else {
-		take_effect(a);
-		control_answer(a->question, NULL);
-	}
-	record_free(r);
-	free(a);
-}
-
-static void submit(struct service *s, struct action *a, const char *what)
-{
-	struct record *r = &a->record;
-	struct err e = { 0 };
-
-	r->body = json_pack("{s:s, s:s, s:{s:s, s:s}}", "event", "station", "what", what, "detail",
-	    "by", a->said.by, "reason", a->said.reason);
-	r->done = on_action;
-	r->context = a;
-	if (r->body == NULL) {
-		(void)err_nomem(&e);
-		control_refuse(a->question, &e);
-		free(a);
-		return;
-	}
-	records_submit(s->station->records, r);
-}
-
-static int check_action(const struct service *s, bool held, const char *reason, struct err *e)
-{
-	if (s->station->draining || s->station->broken.domain != ERR_NONE)
-		return err_set(e, ERR_OPERATOR, "station.ending", "the station is ending");
-	if (s->station->held == held)
-		return err_set(e, ERR_OPERATOR, "station.state",
-		    held ? "the station is stopped already" : "the station is not stopped");
-	if (held && reason[0] == '\0')
-		return err_set(e, ERR_OPERATOR, "station.reason",
-		    "say why: the reason is on the screen and in the records");
-	if (strlen(reason) >= REASON_MAX)
-		return err_set(e, ERR_OPERATOR, "station.reason",
-		    "a reason has at most %d characters", REASON_MAX - 1);
-	return 0;
-}
-
-static void act(struct service *s, struct control_question *q, bool held)
-{
-	const char *reason = json_opt_str(q->request, "reason", "");
-	struct err e = { 0 };
-	struct action *a = NULL;
-
-	if (check_action(s, held, reason, &e) == 0 && (a = calloc(1, sizeof(*a))) == NULL)
-		(void)err_nomem(&e);
-	if (a == NULL) {
-		control_refuse(q, &e);
-		return;
-	}
-	*a = (struct action){ .service = s, .question = q, .held = held };
-	(void)snprintf(a->said.reason, sizeof(a->said.reason), "%s", reason);
-	name_user(q->uid, a->said.by, sizeof(a->said.by));
-	submit(s, a, held ? "stopped" : "started");
-}
-
 static void on_asked(void *context, struct control_question *q)
 {
-	struct service *s = context;
-	const char *what = json_opt_str(q->request, "do", "");
-	struct err e = { 0 };
-
-	if (strcmp(what, "stop") == 0 || strcmp(what, "start") == 0) {
-		act(s, q, strcmp(what, "stop") == 0);
-		return;
-	}
-	(void)err_set(&e, ERR_OPERATOR, "control.unknown", "there is no request \"%.40s\"", what);
-	control_refuse(q, &e);
+	service_asked(context, q);
 }
 
 static int find_group(const char *name, gid_t *ret, struct err *e)
@@ -347,32 +201,14 @@ static void service_free(struct service *s)
 }
 OWNED_STRUCT(service, service_free)
 
-/* Nobody but a person takes back what a person said: no crash does, and no restart. */
-static int recall_stop(struct service *s, struct err *e)
-{
-	AUTO(json_t) *body = NULL;
-	const json_t *detail;
-
-	if (records_last_stop(s->station->records, &body, e) != 0)
-		return -1;
-	if (body == NULL)
-		return 0;
-	detail = json_object_get(body, "detail");
-	(void)snprintf(s->stop.by, sizeof(s->stop.by), "%s", json_opt_str(detail, "by", ""));
-	(void)snprintf(s->stop.reason, sizeof(s->stop.reason), "%s",
-	    json_opt_str(detail, "reason", ""));
-	(void)snprintf(s->stop.at, sizeof(s->stop.at), "%s", json_opt_str(body, "at", ""));
-	station_hold(s->station, true);
-	return 0;
-}
-
 /* The records' lock is the station's own: it is taken before anybody can ask. */
 static int run(struct service *s, const struct config *config, struct err *e)
 {
 	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, s };
 
 	if (view_new(&s->view, config, e) != 0 ||
-	    station_open(&s->station, s->loop, config, &hooks, e) != 0 || recall_stop(s, e) != 0)
+	    station_open(&s->station, s->loop, config, &hooks, e) != 0 ||
+	    service_recall_stop(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
 	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)

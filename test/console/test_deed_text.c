@@ -21,6 +21,9 @@ static void passes_on(void **state)
 	takes("{\"do\":\"stop\",\"reason\":\"no paper\"}",
 	    "{\"do\":\"stop\",\"reason\":\"no paper\"}");
 	takes(" {\"do\": \"start\"} ", "{\"do\":\"start\"}");
+	takes("{\"do\":\"operator\",\"off\":true}", "{\"do\":\"operator\",\"off\":true}");
+	takes("{\"as\":{\"name\":\"eva\",\"pin\":\"4711\"},\"do\":\"release\",\"reason\":\"x\"}",
+	    "{\"as\":{\"name\":\"eva\",\"pin\":\"4711\"},\"do\":\"release\",\"reason\":\"x\"}");
 }
 
 static void refuses(void **state)
@@ -38,6 +41,12 @@ static void refuses(void **state)
 		{ "{\"do\":\"status\"}", "console.unknown" },
 		{ "{\"do\":\"subscribe\"}", "console.unknown" },
 		{ "{\"do\":\"stop\",\"id\":1}", "console.unknown" },
+		{ "{\"do\":\"stop\",\"slot\":\"1\"}", "console.unknown" },
+		{ "{\"do\":\"stop\",\"via\":\"me\"}", "console.unknown" },
+		{ "{\"do\":\"operator\",\"off\":\"yes\"}", "json" },
+		{ "{\"do\":\"release\",\"as\":\"eva\"}", "json" },
+		{ "{\"do\":\"release\",\"as\":{\"pin\":4711}}", "json" },
+		{ "{\"do\":\"release\",\"as\":{\"off\":true}}", "console.unknown" },
 	};
 
 	(void)state;

@@ -1,0 +1,63 @@
+/* What the files of the service share: its state, and how what a person does takes effect. */
+#ifndef KILN_SERVICE_INTERNAL_H
+#define KILN_SERVICE_INTERNAL_H
+
+#include "clock.h"
+#include "request.h"
+#include "service.h"
+#include "station.h"
+#include "view.h"
+
+enum { REASON_MAX = 400 };
+
+/* A person's word, until another one's. */
+struct stop {
+	char by[ACTOR_NAME_MAX + 1], reason[REASON_MAX], at[CLOCK_TEXT];
+};
+
+struct service {
+	const struct service_options *options;
+	struct event_base *loop;
+	struct station *station;
+	struct control *control;
+	struct view *view;
+	struct event *interrupt, *terminate, *beat, *watchdog;
+	int signals;
+	bool ready;
+	struct stop stop; /* while the station is held */
+	bool failed_to_start;
+	struct err why;
+};
+
+/* Shows in the view whether units are made. */
+void service_show_state(struct service *s);
+
+/* service_requests.c: finds the request's row and who asks. Takes the question over. */
+void service_asked(struct service *s, struct control_question *q);
+
+/*
+ * An action: body goes into the records, then takes effect, then the question is answered with what
+ * take_effect returned (NULL: an empty answer). Takes body over (NULL after a failed constructor), and
+ * where it returns 0 the question. take_effect gets the event as it was recorded; it is not called
+ * where the records fail, and not when the station has closed meanwhile. May be NULL.
+ */
+must_check int service_record(struct service *s, struct control_question *q, json_t *body,
+    json_t *(*take_effect)(struct service *s, const json_t *body), struct err *e);
+/* The body of such an event: "station" with detail, which gets "by". Takes detail over; may be NULL. */
+json_t *service_event(const char *what, const struct actor *by, json_t *detail);
+/* The request's "reason", borrowed ("" where there is none). Errors: OPERATOR "station.reason". */
+must_check int service_reason(const struct control_question *q, bool needed, const char **ret,
+    struct err *e);
+
+/* The rows' functions; see request.h. */
+
+/* service_stop.c */
+must_check int service_stop(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+must_check int service_start(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+void service_tell_stopped(struct service *s);
+/* A stop that the records know; before anything is armed. */
+must_check int service_recall_stop(struct service *s, struct err *e);
+
+#endif

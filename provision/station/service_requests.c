@@ -1,0 +1,128 @@
+#include "service_internal.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct request_kind request_kinds[] = {
+	{ "stop", ROLE_OPERATOR, service_stop },
+	{ "start", ROLE_OPERATOR, service_start },
+	{ NULL, ROLE_NONE, NULL },
+};
+
+const char *role_name(enum role role)
+{
+	static const char *const names[] = { "none", "operator", "engineer" };
+
+	return names[role];
+}
+
+static const struct request_kind *find_kind(const char *name)
+{
+	const struct request_kind *kind = request_kinds;
+
+	while (kind->name != NULL && strcmp(kind->name, name) != 0)
+		kind++;
+	return kind->name != NULL ? kind : NULL;
+}
+
+static void name_user(uid_t uid, char *ret, size_t size)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	if (user != NULL)
+		(void)snprintf(ret, size, "%s", user->pw_name);
+	else
+		(void)snprintf(ret, size, "uid %u", uid);
+}
+
+static int run(struct service *s, struct control_question *q, struct err *e)
+{
+	const char *name = json_opt_str(q->request, "do", "");
+	const struct request_kind *kind = find_kind(name);
+	struct actor by = { .role = ROLE_ENGINEER };
+
+	if (kind == NULL)
+		return err_set(e, ERR_OPERATOR, "control.unknown", "there is no request \"%.40s\"",
+		    name);
+	name_user(q->uid, by.name, sizeof(by.name));
+	return kind->run(s, q, &by, e);
+}
+
+void service_asked(struct service *s, struct control_question *q)
+{
+	struct err e = { 0 };
+
+	if (run(s, q, &e) != 0)
+		control_refuse(q, &e);
+}
+
+/* An action on its way into the records. */
+struct action {
+	struct service *service;
+	struct control_question *question;
+	struct record record;
+	json_t *(*take_effect)(struct service *s, const json_t *body);
+};
+
+static void on_recorded(struct record *r)
+{
+	struct action *a = r->context;
+	json_t *ok = NULL;
+
+	if (r->rc != 0) {
+		control_refuse(a->question, &r->err);
+		station_break(a->service->station, &r->err);
+	} else {
+		if (a->take_effect != NULL && !a->service->station->closing)
+			ok = a->take_effect(a->service, r->body);
+		control_answer(a->question, ok);
+	}
+	record_free(r);
+	free(a);
+}
+
+int service_record(struct service *s, struct control_question *q, json_t *body,
+    json_t *(*take_effect)(struct service *s, const json_t *body), struct err *e)
+{
+	AUTO(json_t) *owned = body;
+	struct action *a;
+
+	if (s->station->draining || s->station->broken.domain != ERR_NONE)
+		return err_set(e, ERR_OPERATOR, "station.ending", "the station is ending");
+	a = calloc(1, sizeof(*a));
+	if (a == NULL || owned == NULL) {
+		free(a);
+		return err_nomem(e);
+	}
+	*a = (struct action){ .service = s, .question = q, .take_effect = take_effect };
+	a->record = (struct record){ .body = steal(&owned), .done = on_recorded, .context = a };
+	records_submit(s->station->records, &a->record);
+	return 0;
+}
+
+json_t *service_event(const char *what, const struct actor *by, json_t *detail)
+{
+	json_t *owned = detail != NULL ? detail : json_object();
+
+	if (owned == NULL || json_object_set_new(owned, "by", json_string(by->name)) != 0) {
+		json_decref(owned);
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:o}", "event", "station", "what", what, "detail", owned);
+}
+
+int service_reason(const struct control_question *q, bool needed, const char **ret, struct err *e)
+{
+	const char *reason = json_opt_str(q->request, "reason", "");
+
+	if (needed && reason[0] == '\0')
+		return err_set(e, ERR_OPERATOR, "station.reason",
+		    "say why: the reason is on the screen and in the records");
+	if (strlen(reason) >= REASON_MAX)
+		return err_set(e, ERR_OPERATOR, "station.reason",
+		    "a reason has at most %d characters", REASON_MAX - 1);
+	*ret = reason;
+	return 0;
+}

@@ -105,8 +105,8 @@ static const struct {
 	{ "link.address", "call the engineer: the device has several serial ports; the profile "
 			  "says which: link: { baud: B, interface: N }" },
 	{ "slot.closed",
-	    "mend what the last message of these units says, then end kiln and start it "
-	    "again (kiln start does not open a slot)" },
+	    "mend what the last message of these units says, then: kiln resume --slot NAME (a "
+	    "batch: end kiln and start it again)" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
 	{ "link.babble", "put this unit into the red bin: it does not keep to what USB allows" },
 	{ "link.interface", "put this unit aside: it is not the product that the profile says; or "

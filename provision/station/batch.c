@@ -314,7 +314,11 @@ static bool is_of_clock(const struct err *why)
 static int run(struct batch *b, const struct config *config, struct batch_result *ret,
     struct err *e)
 {
-	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, b };
+	const struct station_hooks hooks = { .event = on_event,
+		.admit = on_admit,
+		.ready = on_ready,
+		.idle = on_idle,
+		.context = b };
 
 	if (b->options->count > 0) {
 		b->admitted = calloc((size_t)b->options->count, sizeof(*b->admitted));

@@ -139,6 +139,25 @@ static void draw(struct board *b, const struct stats *stats)
 	(void)fflush(b->out);
 }
 
+static const char *held_text(const json_t *event)
+{
+	static const struct {
+		const char *why, *text;
+	} rows[] = {
+		{ "stop", "the station is stopped: kiln start" },
+		{ "line", "a rule has stopped the line: kiln release" },
+		{ "operator", "nobody is signed on" },
+		{ "pause", "it is paused: kiln resume" },
+		{ "acknowledge", "a failure is to be acknowledged: kiln acknowledge" },
+	};
+	const char *why = json_opt_str(event, "why", "");
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (strcmp(rows[i].why, why) == 0)
+			return rows[i].text;
+	return "nothing may begin";
+}
+
 static void take_slot(struct board *b, const json_t *event, const char *kind)
 {
 	struct line_of_slot *l = line_for(b, json_opt_str(event, "slot", "?"));
@@ -161,7 +180,7 @@ static void take_slot(struct board *b, const json_t *event, const char *kind)
 		(void)snprintf(l->text, sizeof(l->text), "%s", mark_of(event)->word);
 	} else if (strcmp(kind, "held") == 0) {
 		l->since_ms = 0;
-		(void)snprintf(l->text, sizeof(l->text), "waits: the station is stopped");
+		(void)snprintf(l->text, sizeof(l->text), "waits: %s", held_text(event));
 	} else if (strcmp(kind, "slot-closed") == 0) {
 		l->since_ms = 0;
 		l->colour = marks[1].colour;
@@ -190,8 +209,8 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 		(void)fprintf(b->out, "MISSING           %-16s listed and never came\n",
 		    json_opt_str(event, "serial", ""));
 	if (strcmp(kind, "held") == 0)
-		(void)fprintf(b->out, "HELD    slot %-4s the station is stopped: kiln start\n",
-		    json_opt_str(event, "slot", "?"));
+		(void)fprintf(b->out, "HELD    slot %-4s %s\n", json_opt_str(event, "slot", "?"),
+		    held_text(event));
 	if (is_closed)
 		(void)fprintf(b->out, "CLOSED  slot %-4s %s\n", json_opt_str(event, "slot", "?"),
 		    json_opt_str(event, "message", ""));

@@ -31,6 +31,12 @@ const struct command commands[] = {
 	    "--config station.yaml --reason R\n"
 	    "          a running station begins no unit any more; those in flight go on" },
 	{ "start", cmd_act, "--config station.yaml\n          ... and begins again" },
+	{ "pause", cmd_act,
+	    "--config station.yaml [--slot NAME]\n"
+	    "          begins nothing, in one slot or in all, until it is resumed" },
+	{ "resume", cmd_act,
+	    "--config station.yaml [--slot NAME]\n"
+	    "          ... and begins again; also opens a slot that its failures have closed" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

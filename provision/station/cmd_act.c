@@ -1,4 +1,4 @@
-/* kiln stop, start: what a person has a running station do. One row each. */
+/* kiln stop, start, pause, resume: what a person has a running station do. One row each. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,9 @@ static const struct act {
 	{ "stop", { [MEMBER_REASON] = true },
 	    "stopped: no unit begins any more, those in flight go on" },
 	{ "start", { [MEMBER_REASON] = true }, "started: what is plugged in begins" },
+	{ "pause", { [MEMBER_SLOT] = true },
+	    "paused: no unit begins there, those in flight go on" },
+	{ "resume", { [MEMBER_SLOT] = true }, "resumed: what is plugged in begins" },
 };
 
 static const struct act *find_act(const char *name)

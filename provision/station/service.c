@@ -48,10 +48,20 @@ void service_show_state(struct service *s)
 {
 	if (!s->ready)
 		return;
-	if (s->station->held)
+	if ((s->station->held & HOLD_STOP) != 0)
 		view_set_state(s->view, VIEW_STOPPED, s->stop.by, s->stop.reason, s->stop.at);
 	else
 		view_set_state(s->view, VIEW_RUNNING, NULL, NULL, NULL);
+}
+
+/* Why nothing begins yet, by what is said first. */
+static const char *ready_message(unsigned held)
+{
+	if ((held & HOLD_STOP) != 0)
+		return "nothing begins until kiln start";
+	if ((held & HOLD_PAUSE) != 0)
+		return "nothing begins until kiln resume";
+	return held != 0 ? "nothing begins yet" : "plug the units in";
 }
 
 static void on_ready(void *context, const struct err *why)
@@ -67,14 +77,14 @@ static void on_ready(void *context, const struct err *why)
 	}
 	s->ready = true;
 	service_show_state(s);
-	station_tell(s->station,
-	    json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready", "message",
-		s->station->held ? "nothing begins until kiln start" : "plug the units in"));
-	if (s->station->held)
+	station_tell(s->station, json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready",
+				     "message", ready_message(s->station->held)));
+	if ((s->station->held & HOLD_STOP) != 0)
 		service_tell_stopped(s);
 	/* the manager's time-out tells */
-	(void)notify_send(s->station->held ? "READY=1\nSTATUS=stopped by a person"
-					   : "READY=1\nSTATUS=units are made",
+	(void)notify_send((s->station->held & HOLD_STOP) != 0
+			      ? "READY=1\nSTATUS=stopped by a person"
+			      : "READY=1\nSTATUS=units are made",
 	    &e);
 }
 
@@ -204,11 +214,15 @@ OWNED_STRUCT(service, service_free)
 /* The records' lock is the station's own: it is taken before anybody can ask. */
 static int run(struct service *s, const struct config *config, struct err *e)
 {
-	const struct station_hooks hooks = { on_event, on_admit, on_ready, on_idle, s };
+	const struct station_hooks hooks = { .event = on_event,
+		.admit = on_admit,
+		.ready = on_ready,
+		.idle = on_idle,
+		.context = s,
+		.reopens = true };
 
 	if (view_new(&s->view, config, e) != 0 ||
-	    station_open(&s->station, s->loop, config, &hooks, e) != 0 ||
-	    service_recall_stop(s, e) != 0)
+	    station_open(&s->station, s->loop, config, &hooks, e) != 0 || service_recall(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
 	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)

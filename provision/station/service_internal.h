@@ -24,7 +24,7 @@ struct service {
 	struct event *interrupt, *terminate, *beat, *watchdog;
 	int signals;
 	bool ready;
-	struct stop stop; /* while the station is held */
+	struct stop stop; /* while HOLD_STOP holds */
 	bool failed_to_start;
 	struct err why;
 };
@@ -57,7 +57,25 @@ must_check int service_stop(struct service *s, struct control_question *q, const
 must_check int service_start(struct service *s, struct control_question *q, const struct actor *by,
     struct err *e);
 void service_tell_stopped(struct service *s);
-/* A stop that the records know; before anything is armed. */
-must_check int service_recall_stop(struct service *s, struct err *e);
+
+/* service_pause.c */
+must_check int service_pause(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+must_check int service_resume(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+
+/* The slot of that name, or NULL. */
+struct slot *service_slot(struct service *s, const char *name);
+/* The request's "slot"; *ret is NULL where it has none. Errors: OPERATOR "slot.unknown". */
+must_check int service_get_slot(struct service *s, const struct control_question *q,
+    struct slot **ret, struct err *e);
+
+/* service_recall.c: what the records say that still holds; before anything is armed. */
+must_check int service_recall(struct service *s, struct err *e);
+/* Its rows' functions: an event's effect, told to nobody. */
+void service_recall_stopped(struct service *s, const json_t *body);
+void service_recall_started(struct service *s, const json_t *body);
+void service_recall_paused(struct service *s, const json_t *body);
+void service_recall_resumed(struct service *s, const json_t *body);
 
 #endif

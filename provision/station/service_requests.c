@@ -8,6 +8,8 @@
 const struct request_kind request_kinds[] = {
 	{ "stop", ROLE_OPERATOR, service_stop },
 	{ "start", ROLE_OPERATOR, service_start },
+	{ "pause", ROLE_OPERATOR, service_pause },
+	{ "resume", ROLE_OPERATOR, service_resume },
 	{ NULL, ROLE_NONE, NULL },
 };
 

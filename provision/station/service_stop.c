@@ -9,41 +9,46 @@ void service_tell_stopped(struct service *s)
 				     "stopped", "by", s->stop.by, "message", s->stop.reason));
 }
 
-/* by and reason are detail's; at is when. */
-static void take_word(struct stop *ret, const json_t *body, const char *at)
+void service_recall_stopped(struct service *s, const json_t *body)
 {
 	const json_t *detail = json_object_get(body, "detail");
+	struct stop *stop = &s->stop;
 
-	(void)snprintf(ret->by, sizeof(ret->by), "%s", json_opt_str(detail, "by", ""));
-	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", json_opt_str(detail, "reason", ""));
-	(void)snprintf(ret->at, sizeof(ret->at), "%s", at);
+	(void)snprintf(stop->by, sizeof(stop->by), "%s", json_opt_str(detail, "by", ""));
+	(void)snprintf(stop->reason, sizeof(stop->reason), "%s",
+	    json_opt_str(detail, "reason", ""));
+	(void)snprintf(stop->at, sizeof(stop->at), "%s", json_opt_str(body, "at", ""));
+	station_hold(s->station, HOLD_STOP, true);
 }
 
-static json_t *take_effect(struct service *s, const json_t *body, bool held)
+void service_recall_started(struct service *s, const json_t *body)
 {
-	char now[CLOCK_TEXT];
-
-	clock_wall_text(now);
-	take_word(&s->stop, body, now);
-	if (held)
-		service_tell_stopped(s);
-	else
-		station_tell(s->station,
-		    json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what", "started", "by",
-			s->stop.by, "message", "units are made again"));
-	station_hold(s->station, held);
-	service_show_state(s);
-	return NULL;
+	(void)body;
+	station_hold(s->station, HOLD_STOP, false);
 }
 
 static json_t *stopped(struct service *s, const json_t *body)
 {
-	return take_effect(s, body, true);
+	service_recall_stopped(s, body);
+	service_tell_stopped(s);
+	service_show_state(s);
+	return NULL;
 }
 
 static json_t *started(struct service *s, const json_t *body)
 {
-	return take_effect(s, body, false);
+	const char *by = json_opt_str(json_object_get(body, "detail"), "by", "");
+
+	station_tell(s->station, json_pack("{s:s, s:s, s:s, s:s}", "event", "station", "what",
+				     "started", "by", by, "message", "units are made again"));
+	service_recall_started(s, body);
+	service_show_state(s);
+	return NULL;
+}
+
+static bool is_stopped(const struct service *s)
+{
+	return (s->station->held & HOLD_STOP) != 0;
 }
 
 int service_stop(struct service *s, struct control_question *q, const struct actor *by,
@@ -51,7 +56,7 @@ int service_stop(struct service *s, struct control_question *q, const struct act
 {
 	const char *reason;
 
-	if (s->station->held)
+	if (is_stopped(s))
 		return err_set(e, ERR_OPERATOR, "station.state", "the station is stopped already");
 	if (service_reason(q, true, &reason, e) != 0)
 		return -1;
@@ -64,24 +69,10 @@ int service_start(struct service *s, struct control_question *q, const struct ac
 {
 	const char *reason;
 
-	if (!s->station->held)
+	if (!is_stopped(s))
 		return err_set(e, ERR_OPERATOR, "station.state", "the station is not stopped");
 	if (service_reason(q, false, &reason, e) != 0)
 		return -1;
 	return service_record(s, q,
 	    service_event("started", by, json_pack("{s:s}", "reason", reason)), started, e);
-}
-
-/* Nobody but a person takes back what a person said: no crash does, and no restart. */
-int service_recall_stop(struct service *s, struct err *e)
-{
-	AUTO(json_t) *body = NULL;
-
-	if (records_last_stop(s->station->records, &body, e) != 0)
-		return -1;
-	if (body == NULL)
-		return 0;
-	take_word(&s->stop, body, json_opt_str(body, "at", ""));
-	station_hold(s->station, true);
-	return 0;
 }

@@ -102,7 +102,8 @@ static void close_slot(struct slot *slot)
 	for (size_t i = 0; i < s->slot_count; i++)
 		if (!s->slots[i].closed)
 			return;
-	station_drain(s);
+	if (!s->hooks.reopens)
+		station_drain(s);
 }
 
 static void note_link(struct slot *slot, const char *serial, const struct err *why)
@@ -145,16 +146,23 @@ static void fail_station(struct slot *slot, const struct err *why)
 	station_break(slot->station, why);
 }
 
-/* A person has stopped the station, and nothing of this device was begun. */
+static unsigned holds(const struct slot *slot)
+{
+	return slot->station->held | slot->held;
+}
+
+/* Nothing may begin, and nothing of this device was begun. */
 static bool is_held(const struct slot *slot)
 {
-	return slot->job == NULL && slot->station->held;
+	return slot->job == NULL && holds(slot) != 0;
 }
 
 static void hold(struct slot *slot)
 {
 	slot->state = SLOT_EMPTY;
-	tell(slot, "held");
+	station_tell(slot->station,
+	    json_pack("{s:s, s:s, s:s*, s:s}", "event", "held", "slot", slot->config->name, "place",
+		slot->place, "why", hold_name(holds(slot))));
 }
 
 static int on_ready(void *context, const json_t *answer, struct err *e)
@@ -315,8 +323,8 @@ static void on_appeared(struct slot *slot, const struct err *trouble)
 		return;
 	if (slot->state == SLOT_EMPTY && slot->station->draining)
 		return;
-	if (slot->state == SLOT_EMPTY && slot->station->held) {
-		tell(slot, "held");
+	if (slot->state == SLOT_EMPTY && holds(slot) != 0) {
+		hold(slot);
 		return;
 	}
 	if (slot->state == SLOT_EMPTY && slot->closed) {
@@ -381,6 +389,19 @@ void slot_begin(struct slot *slot)
 		return;
 	drop_process(slot); /* what was only opening when the station was stopped */
 	on_appeared(slot, slot->trouble);
+}
+
+void slot_hold(struct slot *slot, enum hold why, bool held)
+{
+	slot->held = held ? slot->held | why : slot->held & ~(unsigned)why;
+	if (!held)
+		slot_begin(slot);
+}
+
+void slot_reopen(struct slot *slot)
+{
+	slot->closed = false;
+	streak_pass(&slot->failures);
 }
 
 int slot_init(struct slot *slot, struct station *s, const struct config_slot *config, struct err *e)

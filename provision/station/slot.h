@@ -22,11 +22,11 @@ struct slot {
 	const struct config_slot *config;
 	enum slot_state state;
 	bool present;
+	unsigned held; /* hold.h: of this slot alone */
 	const char
 	    *place; /* of config's, where the device is; NULL: none, or config has an address */
 	const struct err *trouble; /* with what is there; of the place's */
-	bool
-	    closed; /* its link failed too often: until the station starts again nothing begins in it */
+	bool closed; /* its link failed too often: until it is opened again nothing begins in it */
 	struct streak failures; /* of the link, since a unit passed */
 	unsigned openings;      /* of this attachment that found nobody */
 	struct child *child;
@@ -43,8 +43,12 @@ void slot_free(struct slot *slot);
 /* A device appeared or went away. After a reset it may be at another of the slot's places. */
 void slot_place_changed(struct slot *slot, const struct place_now *now);
 
-/* Begins with the device that is there and waits for it. */
+/* Begins with the device that is there and waits for it; or tells what it waits for now. */
 void slot_begin(struct slot *slot);
+/* As station_hold, for this slot alone. */
+void slot_hold(struct slot *slot, enum hold why, bool held);
+/* Its link is good again, a person says: closed no more. slot_begin begins with what is there. */
+void slot_reopen(struct slot *slot);
 
 /* For the job. request is taken over. */
 must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,

@@ -319,9 +319,9 @@ int station_arm(struct station *s, struct err *e)
 	    s, e);
 }
 
-void station_hold(struct station *s, bool held)
+void station_hold(struct station *s, enum hold why, bool held)
 {
-	s->held = held;
+	s->held = held ? s->held | why : s->held & ~(unsigned)why;
 	for (size_t i = 0; !held && i < s->slot_count; i++)
 		slot_begin(&s->slots[i]);
 }

@@ -12,6 +12,7 @@
 #include "door.h"
 #include "family.h"
 #include "ground.h"
+#include "hold.h"
 #include "place.h"
 #include "pool.h"
 #include "profile.h"
@@ -27,7 +28,8 @@ struct slot;
 /*
  * What happens, for consoles, scripts and counters: one JSON object with "event" and "time":
  *   arrived  slot [place]                  a device is in the slot; place: in USB
- *   held     slot [place]                  a device is in the slot, and waits until something may begin
+ *   held     slot [place] why              a device is in the slot, and waits until something may begin; why:
+ *                                          hold.h's name
  *   step     slot serial step outcome ("start" "ok" "wait" "retry" "anew" "failed") ms who code message
  *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
  *            is then parked, and continued when it comes back)
@@ -36,7 +38,10 @@ struct slot;
  *            station_ms domain code message advice       after it the device may be taken out
  *   left     slot
  *   slot-closed  slot code message advice  its link failed for several units in a row; nothing begins in it
- *            until the station starts again. Told again for each device that comes into it
+ *            until the station starts again or the slot is resumed. Told again for each device
+ *            that comes into it
+ *   station  "stopped" "started" "paused" "resumed" (slot, where it is one alone): by, message: what a person
+ *            had the station do
  *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
  *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);
@@ -51,6 +56,8 @@ struct station_hooks {
 	/* Nothing is in flight and station_drain was called, or the station broke (why). */
 	void (*idle)(void *context, const struct err *why);
 	void *context;
+	bool
+	    reopens; /* a person may open slots that closed: the last one does not end the station */
 };
 
 struct station {
@@ -76,7 +83,7 @@ struct station {
 	size_t slot_count;
 	struct job *jobs; /* in flight */
 	bool draining, leaving, closing;
-	bool held;         /* a device that comes waits in its slot: nothing begins */
+	unsigned held;     /* hold.h; while there is any, a device that comes waits in its slot */
 	struct err broken; /* domain NONE while the station works */
 	struct event *idle;
 	struct refusals refusals; /* of device_secret */
@@ -93,8 +100,8 @@ must_check int station_open(struct station **ret, struct event_base *loop,
     const struct config *config, const struct station_hooks *hooks, struct err *e);
 /* Devices that appear from now on are provisioned. */
 must_check int station_arm(struct station *s, struct err *e);
-/* held: units in flight go on, and nothing begins until it is released; then with what is there. */
-void station_hold(struct station *s, bool held);
+/* Units in flight go on, and nothing begins until every hold is released; then with what is there. */
+void station_hold(struct station *s, enum hold why, bool held);
 /* Starts no unit any more; hooks->idle when the last one in flight has ended. */
 void station_drain(struct station *s);
 /* As station_drain, and units that wait for the CA or the HSM to answer again are parked. */

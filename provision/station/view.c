@@ -46,6 +46,15 @@ void view_set_state(struct view *v, enum view_state state, const char *by, const
 		clock_wall_text(v->stop_at);
 }
 
+void view_set_paused(struct view *v, const char *slot, bool paused)
+{
+	if (slot == NULL)
+		v->paused = paused;
+	for (size_t i = 0; slot != NULL && i < v->config->slot_count; i++)
+		if (strcmp(v->config->slots[i].name, slot) == 0)
+			v->slots_paused[i] = paused;
+}
+
 static void add_time(struct view_times *t, int64_t ms)
 {
 	t->ms[t->count++ % VIEW_LAST] = ms;
@@ -166,6 +175,14 @@ static void on_closed(struct view *v, struct view_slot *s, const json_t *event)
 	take_error(s, event);
 }
 
+/* A slot that was closed is open; the device in it says itself that it is there. */
+static void on_station_of_slot(struct view *v, struct view_slot *s, const json_t *event)
+{
+	(void)v;
+	if (strcmp(json_opt_str(event, "what", ""), "resumed") == 0 && s->state == VIEW_SLOT_CLOSED)
+		*s = (struct view_slot){ .present = s->present };
+}
+
 /* "ca-down", "hsm-probe", ... */
 static void take_health(struct view_health *h, const char *what, const json_t *event)
 {
@@ -217,6 +234,7 @@ void view_take(struct view *v, const json_t *event)
 		{ "unit", on_unit },
 		{ "left", on_left },
 		{ "slot-closed", on_closed },
+		{ "station", on_station_of_slot },
 	};
 	const char *name = json_opt_str(event, "event", "");
 	struct view_slot *s = slot_of(v, event);

@@ -30,6 +30,9 @@ void view_set_profile(struct view *v, const struct profile *p);
 void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason,
     const char *at);
 
+/* One slot, or (NULL) the station. */
+void view_set_paused(struct view *v, const char *slot, bool paused);
+
 /* Any event of the station. */
 void view_take(struct view *v, const json_t *event);
 
@@ -37,12 +40,13 @@ void view_take(struct view *v, const json_t *event);
  *   time, build, station {id, site, line}, test (certificates of a throw-away CA are accepted)
  *   profile {product, version, sha256}; order {id, quantity} or null
  *   state "starting" "running" "stopped" "draining" "broken"; stop {by, reason, at} or null
+ *   paused (bool): nothing begins until the station is resumed
  *   fault {code, message, advice, at} of a broken station, or null
  *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}}
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none
  *     has ended; report.h's yield)}: of this run
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none
- *   slots [{name, state, present, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
+ *   slots [{name, state, present, paused, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
  *     code, message, advice}], state "empty" "held" "opening" "running" "waits" "passed" "failed" "refused"
  *     "parked" "closed". How a unit ended stays until the next device comes, also when it was taken out.
  * Owned by the caller; NULL where memory ran out.

@@ -58,6 +58,7 @@ struct view {
 	int64_t first_ms; /* monotonic, of the first device; 0: none came */
 	struct view_times steps[STEP_COUNT], cycle;
 	struct view_slot slots[CONFIG_SLOTS_MAX];
+	bool paused, slots_paused[CONFIG_SLOTS_MAX];
 };
 
 #endif

@@ -130,9 +130,9 @@ static int write_reason(const struct view_slot *s, json_t *ret, struct err *e)
 static json_t *write_slot(const struct view *v, size_t i)
 {
 	const struct view_slot *s = &v->slots[i];
-	AUTO(json_t) *slot = json_pack("{s:s, s:s, s:b, s:s, s:I}", "name",
+	AUTO(json_t) *slot = json_pack("{s:s, s:s, s:b, s:b, s:s, s:I}", "name",
 	    v->config->slots[i].name, "state", slot_states[s->state], "present", s->present,
-	    "serial", s->serial, "ms", (json_int_t)s->ms);
+	    "paused", v->slots_paused[i], "serial", s->serial, "ms", (json_int_t)s->ms);
 	struct err e = { 0 };
 
 	if (slot == NULL)
@@ -161,14 +161,14 @@ json_t *view_snapshot(const struct view *v)
 
 	clock_wall_text(now);
 	return json_pack(
-	    "{s:s, s:s, s:{s:s, s:s, s:s}, s:b, s:{s:s, s:s, s:s}, s:o, s:s, s:o, s:o, "
+	    "{s:s, s:s, s:{s:s, s:s, s:s}, s:b, s:{s:s, s:s, s:s}, s:o, s:s, s:b, s:o, s:o, "
 	    "s:{s:o, s:o}, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
 	    "time", now, "build", build_id(), "station", "id", c->station, "site", c->site, "line",
 	    c->line, "test", c->ca_test, "profile", "product", v->product, "version", v->version,
-	    "sha256", v->profile_sha256, "order", write_order(c), "state", states[v->state], "stop",
-	    write_stop(v), "fault", write_fault(v), "health", "ca", write_health(&v->ca), "hsm",
-	    write_health(&v->hsm), "counters", "passed", (json_int_t)v->passed, "failed",
-	    (json_int_t)v->failed, "refused", (json_int_t)v->refused, "parked",
-	    (json_int_t)v->parked, "rates", write_rates(v), "steps", write_steps(v), "slots",
-	    write_slots(v));
+	    "sha256", v->profile_sha256, "order", write_order(c), "state", states[v->state],
+	    "paused", v->paused, "stop", write_stop(v), "fault", write_fault(v), "health", "ca",
+	    write_health(&v->ca), "hsm", write_health(&v->hsm), "counters", "passed",
+	    (json_int_t)v->passed, "failed", (json_int_t)v->failed, "refused",
+	    (json_int_t)v->refused, "parked", (json_int_t)v->parked, "rates", write_rates(v),
+	    "steps", write_steps(v), "slots", write_slots(v));
 }

@@ -244,9 +244,10 @@ must_check int records_head(struct records *r, int64_t *ret_seq,
 /* Wall ms of this station's last event that something was made by (a claim or an intent), or by which a
  * person accepted the clock ("station" of what "clock-accepted"); 0 where there is none. */
 must_check int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e);
-/* The body of this station's last "stopped", of which there was no "started" since; *ret NULL where it is
- * not stopped. Owned by the caller. Reads none but events without a serial, newest first. */
-must_check int records_last_stop(struct records *r, json_t **ret, struct err *e);
+/* Each of this station's events "station" whose what is one of these (NULL at the end), oldest first. Reads
+ * none but events without a serial. each may not use r. */
+must_check int records_station_events(struct records *r, const char *const whats[],
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
 
 /*
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh

@@ -327,39 +327,6 @@ int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e)
 	return rc;
 }
 
-static int stop_read(struct db *db, const char *station, json_t **ret, struct err *e)
-{
-	AUTO(json_t) *row = NULL;
-	AUTO(json_t) *body = NULL;
-	const char *text;
-
-	if (db_row(db,
-		"SELECT body FROM event WHERE serial IS NULL AND station = ?1 AND"
-		" (body LIKE '%\"what\":\"stopped\"%' OR body LIKE '%\"what\":\"started\"%')"
-		" ORDER BY number DESC LIMIT 1",
-		DB_ARGS(db_text(station)), &row, e) != 0)
-		return -1;
-	*ret = NULL;
-	if (row == NULL)
-		return 0;
-	text = json_opt_str(row, "body", "");
-	if (json_parse(text, strlen(text), &body, ERR_RECORDS, e) != 0)
-		return -1;
-	if (strcmp(json_opt_str(body, "what", ""), "stopped") == 0)
-		*ret = steal(&body);
-	return 0;
-}
-
-int records_last_stop(struct records *r, json_t **ret, struct err *e)
-{
-	int rc;
-
-	(void)pthread_mutex_lock(&r->reading);
-	rc = stop_read(&r->reader, r->station, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
-	return rc;
-}
-
 static int blob_read(struct db *db, const char *digest, struct buf *ret, struct err *e)
 {
 	AUTO_STRUCT(db_cursor) c = { 0 };
@@ -405,6 +372,68 @@ static int give_event(struct db_cursor *c,
 	if (json_set_str(event, "hash", text, e) != 0)
 		return -1;
 	return each(event, context, e);
+}
+
+/* Before it is parsed: most say something else. */
+static bool may_say(const char *text, const char *const whats[])
+{
+	char wanted[RECORD_TEXT_MAX + 16];
+
+	for (size_t i = 0; whats[i] != NULL; i++) {
+		(void)snprintf(wanted, sizeof(wanted), "\"what\":\"%s\"", whats[i]);
+		if (strstr(text, wanted) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool does_say(const json_t *event, const char *const whats[])
+{
+	if (strcmp(json_opt_str(event, "event", ""), "station") != 0)
+		return false;
+	for (size_t i = 0; whats[i] != NULL; i++)
+		if (strcmp(json_opt_str(event, "what", ""), whats[i]) == 0)
+			return true;
+	return false;
+}
+
+static int station_read(struct db *db, const char *station, const char *const whats[],
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e)
+{
+	AUTO_STRUCT(db_cursor) c = { 0 };
+	bool row;
+
+	if (db_query(db,
+		"SELECT body FROM event WHERE serial IS NULL AND station = ?1 ORDER BY number",
+		DB_ARGS(db_text(station)), &c, e) != 0)
+		return -1;
+	for (;;) {
+		AUTO(json_t) *event = NULL;
+		const char *text;
+		size_t len;
+
+		if (db_next(&c, &row, e) != 0)
+			return -1;
+		if (!row)
+			return 0;
+		text = db_column_text(&c, 0, &len);
+		if (!may_say(text, whats))
+			continue;
+		if (json_parse(text, len, &event, ERR_RECORDS, e) != 0 ||
+		    (does_say(event, whats) && each(event, context, e) != 0))
+			return -1;
+	}
+}
+
+int records_station_events(struct records *r, const char *const whats[],
+    int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = station_read(&r->reader, r->station, whats, each, context, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	return rc;
 }
 
 static const char all_events[] =

@@ -44,6 +44,26 @@ int file_read(const char *path, size_t max, struct buf *ret, struct err *e)
 	return rc;
 }
 
+int file_read_private(const char *path, size_t max, struct buf *ret, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return err_errno(e, ERR_CONFIG, "file", "opening %s", path);
+	buf_clear(ret);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0 ||
+	    (st.st_uid != geteuid() && st.st_uid != 0))
+		rc = err_set(e, ERR_CONFIG, "file.mode",
+		    "%s must be a file that only its owner can read and write: chmod 600 %s", path,
+		    path);
+	else
+		rc = fill(fd, path, max, ret, e);
+	(void)close(fd); /* only read */
+	return rc;
+}
+
 static int put(int fd, const uint8_t *data, size_t len)
 {
 	while (len > 0) {

@@ -8,6 +8,9 @@
 
 /* Reads a file of at most max bytes into ret (replacing its content). Domain CONFIG, code "file". */
 must_check int file_read(const char *path, size_t max, struct buf *ret, struct err *e);
+/* As file_read, of a file that nobody but its owner, who is this user or root, may read or write. Else
+ * "file.mode". */
+must_check int file_read_private(const char *path, size_t max, struct buf *ret, struct err *e);
 /* Writes path.new, syncs it, renames it over path and syncs the folder. */
 must_check int file_write(const char *path, const void *data, size_t len, mode_t mode,
     struct err *e);

@@ -84,6 +84,24 @@ static int read_line(struct secret *s, int fd, const char *path, struct err *e)
 	return rc;
 }
 
+int secret_from_line(struct secret *s, int fd, const char *what, struct err *e)
+{
+	char line[SECRET_MAX + 1];
+	size_t len = 0;
+	int rc;
+
+	while (len < sizeof(line) && read(fd, &line[len], 1) == 1 && line[len] != '\n')
+		len++;
+	if (len > 0 && len < sizeof(line) && line[len - 1] == '\r')
+		len--; /* of a scanner, or another system */
+	if (len == 0)
+		rc = err_set(e, ERR_CONFIG, "secret", "%s: there is no line, or it is empty", what);
+	else
+		rc = secret_set(s, line, len, e);
+	explicit_bzero(line, sizeof(line));
+	return rc;
+}
+
 /* forbidden: the permission bits that it may not have. */
 static int open_private(const char *path, mode_t forbidden, int *ret_fd, struct err *e)
 {

@@ -28,6 +28,8 @@ OWNED_STRUCT(secret, secret_free)
 /* One line of a file that nobody but its owner may read (mode checked); the line's end is dropped.
  * "credential:NAME" reads $CREDENTIALS_DIRECTORY/NAME (systemd.exec(5)), which the group may read. */
 must_check int secret_from_file(struct secret *s, const char *path, struct err *e);
+/* The next line of fd (a pipe: nothing behind it is read); what names it in errors. */
+must_check int secret_from_line(struct secret *s, int fd, const char *what, struct err *e);
 /* Asks on the terminal without echo. An error where there is none. */
 must_check int secret_prompt(struct secret *s, const char *question, struct err *e);
 

@@ -107,6 +107,25 @@ static const struct {
 	{ "slot.closed",
 	    "mend what the last message of these units says, then: kiln resume --slot NAME (a "
 	    "batch: end kiln and start it again)" },
+	{ "slot.unknown", "look at what the slots are called: kiln status" },
+	{ "operator.needed", "sign on: scan your badge, or say name and PIN" },
+	{ "operator.role", "ask an engineer to show the badge, or name and PIN" },
+	{ "operator.unknown", "show the badge again, or type name and PIN again; where that is no "
+			      "help, an engineer looks at kiln operator list" },
+	{ "operator.busy", "wait ten seconds, then try again" },
+	{ "operator.credential", "show a badge, or say a name and its PIN" },
+	{ "operator.none", "nothing to do: whoever may ask this station acts in it" },
+	{ "operator.off", "nothing to do" },
+	{ "operator.name", "choose another name" },
+	{ "operator.exists", "choose another name, or kiln operator remove NAME first" },
+	{ "operator.absent", "look at the names: kiln operator list" },
+	{ "operator.badge", "scan another badge" },
+	{ "operator.pin", "choose another PIN" },
+	{ "operator.many", "remove who does not work here any more: kiln operator remove NAME" },
+	{ "operator.file", "make it: kiln operator add NAME --role engineer --pin --config "
+			   "station.yaml; or take operators out of station.yaml" },
+	{ "operator.hash", "make that operator anew: kiln operator remove NAME, then add" },
+	{ "file.mode", "do what the message says, as the station's user" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
 	{ "link.babble", "put this unit into the red bin: it does not keep to what USB allows" },
 	{ "link.interface", "put this unit aside: it is not the product that the profile says; or "

@@ -37,6 +37,13 @@ const struct command commands[] = {
 	{ "resume", cmd_act,
 	    "--config station.yaml [--slot NAME]\n"
 	    "          ... and begins again; also opens a slot that its failures have closed" },
+	{ "operator", cmd_operator,
+	    "add NAME --role operator|engineer [--badge] [--pin] --config station.yaml\n"
+	    "          asks for the badge (scan it) and the PIN, or reads a line for each from "
+	    "standard input\n"
+	    "     kiln operator remove NAME --config F\n"
+	    "     kiln operator list | check --config F\n"
+	    "          who may work at the station" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

@@ -258,10 +258,28 @@ static int load_control(struct config *c, const struct yaml_node *root, struct e
 	return 0;
 }
 
+static int load_operators(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "file", "required", "idle_s", NULL };
+	const struct yaml_node *map;
+
+	c->operators_required = true;
+	c->operators_idle_s = 900;
+	if (yaml_map(root, "operators", false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 ||
+	    yaml_bool(map, "required", false, &c->operators_required, e) != 0 ||
+	    yaml_int(map, "idle_s", false, 1, 86400, &c->operators_idle_s, e) != 0)
+		return -1;
+	return path_of(c, map, "file", NULL, &c->operators_file, e);
+}
+
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "control", "order", "shifts", NULL };
+		"slots", "control", "operators", "order", "shifts", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -272,7 +290,7 @@ static int load(struct config *c, struct err *e)
 	    path_of(c, root, "state", "state", &c->state, e) != 0 ||
 	    path_of(c, root, "profile", NULL, &c->profile, e) != 0 || load_ca(c, root, e) != 0 ||
 	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0 ||
-	    load_control(c, root, e) != 0)
+	    load_control(c, root, e) != 0 || load_operators(c, root, e) != 0)
 		return -1;
 	if (shifts_load(&c->shifts, root, e) != 0)
 		return -1;
@@ -336,6 +354,7 @@ void config_free(struct config *c)
 	free(c->module);
 	free(c->attestation_anchors);
 	free(c->control_socket);
+	free(c->operators_file);
 	free(c->credential_file);
 	free_token(&c->tls);
 	free_token(&c->attestation);

@@ -72,6 +72,10 @@ struct config {
 	const char *order; /* id, or NULL: unbounded */
 	int64_t quantity;
 
+	char *operators_file;    /* path: who may work here; NULL: whoever may ask the station */
+	bool operators_required; /* nothing begins while nobody is signed on */
+	int64_t operators_idle_s;
+
 	struct shifts shifts; /* what kiln report --shift means */
 };
 

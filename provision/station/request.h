@@ -3,13 +3,11 @@
 #define KILN_REQUEST_H
 
 #include "control.h"
+#include "people.h"
 
-enum { ACTOR_NAME_MAX = 64 };
+enum { ACTOR_NAME_MAX = PERSON_NAME_MAX };
 
-/* Each may do what those before it may. */
-enum role { ROLE_NONE, ROLE_OPERATOR, ROLE_ENGINEER };
-
-/* Who asks. */
+/* Who asks: an operator, or a user of this machine ("unix:root" where there are operators). */
 struct actor {
 	char name[ACTOR_NAME_MAX + 1];
 	enum role role;
@@ -30,8 +28,5 @@ struct request_kind {
 
 /* The table, NULL name at the end. */
 extern const struct request_kind request_kinds[];
-
-/* "operator", "engineer"; "none". */
-const char *role_name(enum role role);
 
 #endif

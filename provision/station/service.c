@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <signal.h>
+#include <string.h>
 
 #include "notify.h"
 
@@ -20,6 +21,8 @@ static void on_event(void *context, const json_t *event)
 	struct err e = { 0 };
 
 	view_take(s->view, event);
+	if (strcmp(json_opt_str(event, "event", ""), "arrived") == 0)
+		service_touch(s);
 	if (s->options->event != NULL)
 		s->options->event(s->options->context, event);
 	if (s->control == NULL)
@@ -61,6 +64,8 @@ static const char *ready_message(unsigned held)
 		return "nothing begins until kiln start";
 	if ((held & HOLD_PAUSE) != 0)
 		return "nothing begins until kiln resume";
+	if ((held & HOLD_OPERATOR) != 0)
+		return "nothing begins until somebody signs on";
 	return held != 0 ? "nothing begins yet" : "plug the units in";
 }
 
@@ -200,6 +205,7 @@ static void service_free(struct service *s)
 {
 	if (s->station != NULL)
 		station_close(s->station);
+	service_people_close(s);
 	if (s->control != NULL)
 		control_close(s->control);
 	if (s->view != NULL)
@@ -222,7 +228,8 @@ static int run(struct service *s, const struct config *config, struct err *e)
 		.reopens = true };
 
 	if (view_new(&s->view, config, e) != 0 ||
-	    station_open(&s->station, s->loop, config, &hooks, e) != 0 || service_recall(s, e) != 0)
+	    station_open(&s->station, s->loop, config, &hooks, e) != 0 ||
+	    service_recall(s, e) != 0 || service_people_open(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
 	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)

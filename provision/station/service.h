@@ -19,8 +19,15 @@ struct service_options {
  *
  *   stop  {reason}   nothing begins any more; units in flight go on, what is plugged in waits
  *   start {}         ... and begins
+ *   pause {slot?}    the same without a reason, and for one slot alone
+ *   resume {slot?}   ... and begins; also opens a slot that its failures have closed
+ *   operator {badge} or {name, pin}   signs on, in place of who was on: {name, role}
+ *   operator {off: true}              signs off
  *
- * each an event of the records before it is answered, by the user of the client's process.
+ * each an event of the records before it is answered. Who does it: without operators (station.yaml) the user
+ * of the client's process; with them whoever is signed on, or for this one request "as" {badge} or {name,
+ * pin}. The command line of root and of the station's own user acts as an engineer ("unix:root"); a console
+ * says "via" and does not.
  * Returns -1 where it could not begin.
  */
 must_check int service_run(struct event_base *loop, const struct service_options *options,

@@ -3,6 +3,7 @@
 #define KILN_SERVICE_INTERNAL_H
 
 #include "clock.h"
+#include "login.h"
 #include "request.h"
 #include "service.h"
 #include "station.h"
@@ -15,6 +16,13 @@ struct stop {
 	char by[ACTOR_NAME_MAX + 1], reason[REASON_MAX], at[CLOCK_TEXT];
 };
 
+/* Who is signed on, of whom there is one at a time. */
+struct seat {
+	struct actor who;  /* role NONE: nobody */
+	int64_t active_ms; /* monotonic: when they last did something, or a unit came */
+	struct event *idle;
+};
+
 struct service {
 	const struct service_options *options;
 	struct event_base *loop;
@@ -22,6 +30,8 @@ struct service {
 	struct control *control;
 	struct view *view;
 	struct event *interrupt, *terminate, *beat, *watchdog;
+	struct login *login; /* NULL: there are no operators */
+	struct seat seat;
 	int signals;
 	bool ready;
 	struct stop stop; /* while HOLD_STOP holds */
@@ -34,6 +44,9 @@ void service_show_state(struct service *s);
 
 /* service_requests.c: finds the request's row and who asks. Takes the question over. */
 void service_asked(struct service *s, struct control_question *q);
+/* Runs it where the role suffices. Errors: OPERATOR "operator.needed", "operator.role"; and the row's. */
+must_check int service_run_as(struct service *s, struct control_question *q,
+    const struct request_kind *kind, const struct actor *by, struct err *e);
 
 /*
  * An action: body goes into the records, then takes effect, then the question is answered with what
@@ -63,6 +76,20 @@ must_check int service_pause(struct service *s, struct control_question *q, cons
     struct err *e);
 must_check int service_resume(struct service *s, struct control_question *q, const struct actor *by,
     struct err *e);
+
+/* service_people.c */
+must_check int service_people_open(struct service *s, struct err *e);
+/* Refuses whoever still waits to be looked up. */
+void service_people_close(struct service *s);
+/* Who asks, as far as the request does not say it itself ("as"); role NONE: nobody is signed on. */
+void service_who(struct service *s, const struct control_question *q, struct actor *ret);
+/* As service_run_as, by whom the request's "as" shows, once that is known. */
+must_check int service_run_for(struct service *s, struct control_question *q,
+    const struct request_kind *kind, struct err *e);
+/* A unit came, or the operator asked something: they are not idle. */
+void service_touch(struct service *s);
+must_check int service_operator(struct service *s, struct control_question *q,
+    const struct actor *by, struct err *e);
 
 /* The slot of that name, or NULL. */
 struct slot *service_slot(struct service *s, const char *name);

@@ -1,7 +1,5 @@
 #include "service_internal.h"
 
-#include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +8,9 @@ const struct request_kind request_kinds[] = {
 	{ "start", ROLE_OPERATOR, service_start },
 	{ "pause", ROLE_OPERATOR, service_pause },
 	{ "resume", ROLE_OPERATOR, service_resume },
+	{ "operator", ROLE_NONE, service_operator },
 	{ NULL, ROLE_NONE, NULL },
 };
-
-const char *role_name(enum role role)
-{
-	static const char *const names[] = { "none", "operator", "engineer" };
-
-	return names[role];
-}
 
 static const struct request_kind *find_kind(const char *name)
 {
@@ -29,27 +21,32 @@ static const struct request_kind *find_kind(const char *name)
 	return kind->name != NULL ? kind : NULL;
 }
 
-static void name_user(uid_t uid, char *ret, size_t size)
+int service_run_as(struct service *s, struct control_question *q, const struct request_kind *kind,
+    const struct actor *by, struct err *e)
 {
-	const struct passwd *user = getpwuid(uid);
-
-	if (user != NULL)
-		(void)snprintf(ret, size, "%s", user->pw_name);
-	else
-		(void)snprintf(ret, size, "uid %u", uid);
+	if (kind->needs != ROLE_NONE && by->role == ROLE_NONE)
+		return err_set(e, ERR_OPERATOR, "operator.needed",
+		    "nobody is signed on at this station");
+	if (by->role < kind->needs)
+		return err_set(e, ERR_OPERATOR, "operator.role",
+		    "\"%s\" needs the role %s: show the badge, or the name and PIN, of one",
+		    kind->name, role_name(kind->needs));
+	return kind->run(s, q, by, e);
 }
 
 static int run(struct service *s, struct control_question *q, struct err *e)
 {
 	const char *name = json_opt_str(q->request, "do", "");
 	const struct request_kind *kind = find_kind(name);
-	struct actor by = { .role = ROLE_ENGINEER };
+	struct actor by;
 
 	if (kind == NULL)
 		return err_set(e, ERR_OPERATOR, "control.unknown", "there is no request \"%.40s\"",
 		    name);
-	name_user(q->uid, by.name, sizeof(by.name));
-	return kind->run(s, q, &by, e);
+	if (json_object_get(q->request, "as") != NULL)
+		return service_run_for(s, q, kind, e);
+	service_who(s, q, &by);
+	return service_run_as(s, q, kind, &by, e);
 }
 
 void service_asked(struct service *s, struct control_question *q)

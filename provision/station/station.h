@@ -42,6 +42,7 @@ struct slot;
  *            that comes into it
  *   station  "stopped" "started" "paused" "resumed" (slot, where it is one alone): by, message: what a person
  *            had the station do
+ *   station  "signed-on" "signed-off" (why "asked" "idle" "replaced") by, role; "sign-on-refused"
  *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
  *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);
@@ -83,8 +84,9 @@ struct station {
 	size_t slot_count;
 	struct job *jobs; /* in flight */
 	bool draining, leaving, closing;
-	unsigned held;     /* hold.h; while there is any, a device that comes waits in its slot */
-	struct err broken; /* domain NONE while the station works */
+	unsigned held; /* hold.h; while there is any, a device that comes waits in its slot */
+	char operator[CONFIG_NAME_MAX + 1]; /* who is signed on, for claims; "" is nobody */
+	struct err broken;                  /* domain NONE while the station works */
 	struct event *idle;
 	struct refusals refusals; /* of device_secret */
 

@@ -168,6 +168,8 @@ enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
 		(void)err_nomem(e);
 		return VERDICT_FAIL;
 	}
+	if (s->operator[0] != '\0' && json_set_str(r->body, "operator", s->operator, e) != 0)
+		return VERDICT_FAIL;
 	if (s->config->order != NULL && json_set_str(r->body, "order", s->config->order, e) != 0)
 		return VERDICT_FAIL;
 	return VERDICT_DONE;

@@ -55,6 +55,19 @@ void view_set_paused(struct view *v, const char *slot, bool paused)
 			v->slots_paused[i] = paused;
 }
 
+void view_set_operators(struct view *v, bool required)
+{
+	v->operators = true;
+	v->operators_required = required;
+}
+
+void view_set_operator(struct view *v, const char *name, const char *role, const char *since)
+{
+	copy(v->operator_name, sizeof(v->operator_name), name);
+	copy(v->operator_role, sizeof(v->operator_role), role);
+	copy(v->operator_since, sizeof(v->operator_since), since);
+}
+
 static void add_time(struct view_times *t, int64_t ms)
 {
 	t->ms[t->count++ % VIEW_LAST] = ms;

@@ -33,6 +33,11 @@ void view_set_state(struct view *v, enum view_state state, const char *by, const
 /* One slot, or (NULL) the station. */
 void view_set_paused(struct view *v, const char *slot, bool paused);
 
+/* There are operators; before that, none. */
+void view_set_operators(struct view *v, bool required);
+/* Who is signed on, since when; name "": nobody. */
+void view_set_operator(struct view *v, const char *name, const char *role, const char *since);
+
 /* Any event of the station. */
 void view_take(struct view *v, const json_t *event);
 
@@ -41,6 +46,7 @@ void view_take(struct view *v, const json_t *event);
  *   profile {product, version, sha256}; order {id, quantity} or null
  *   state "starting" "running" "stopped" "draining" "broken"; stop {by, reason, at} or null
  *   paused (bool): nothing begins until the station is resumed
+ *   operators null (there are none), or {required, operator: null or {name, role, since}}
  *   fault {code, message, advice, at} of a broken station, or null
  *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}}
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none

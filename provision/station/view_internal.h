@@ -58,6 +58,8 @@ struct view {
 	int64_t first_ms; /* monotonic, of the first device; 0: none came */
 	struct view_times steps[STEP_COUNT], cycle;
 	struct view_slot slots[CONFIG_SLOTS_MAX];
+	bool operators, operators_required;
+	char operator_name[CONFIG_NAME_MAX + 1], operator_role[16], operator_since[CLOCK_TEXT];
 	bool paused, slots_paused[CONFIG_SLOTS_MAX];
 };
 

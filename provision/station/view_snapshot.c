@@ -41,6 +41,19 @@ static json_t *write_fault(const struct view *v)
 	    "advice", v->fault_advice, "at", v->fault_at);
 }
 
+static json_t *write_operators(const struct view *v)
+{
+	json_t *who;
+
+	if (!v->operators)
+		return json_null();
+	who = v->operator_name[0] == '\0'
+		  ? json_null()
+		  : json_pack("{s:s, s:s, s:s}", "name", v->operator_name, "role", v->operator_role,
+			"since", v->operator_since);
+	return json_pack("{s:b, s:o}", "required", v->operators_required, "operator", who);
+}
+
 static json_t *write_order(const struct config *c)
 {
 	if (c->order == NULL)
@@ -161,14 +174,14 @@ json_t *view_snapshot(const struct view *v)
 
 	clock_wall_text(now);
 	return json_pack(
-	    "{s:s, s:s, s:{s:s, s:s, s:s}, s:b, s:{s:s, s:s, s:s}, s:o, s:s, s:b, s:o, s:o, "
+	    "{s:s, s:s, s:{s:s, s:s, s:s}, s:b, s:{s:s, s:s, s:s}, s:o, s:s, s:b, s:o, s:o, s:o, "
 	    "s:{s:o, s:o}, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
 	    "time", now, "build", build_id(), "station", "id", c->station, "site", c->site, "line",
 	    c->line, "test", c->ca_test, "profile", "product", v->product, "version", v->version,
 	    "sha256", v->profile_sha256, "order", write_order(c), "state", states[v->state],
-	    "paused", v->paused, "stop", write_stop(v), "fault", write_fault(v), "health", "ca",
-	    write_health(&v->ca), "hsm", write_health(&v->hsm), "counters", "passed",
-	    (json_int_t)v->passed, "failed", (json_int_t)v->failed, "refused",
+	    "paused", v->paused, "operators", write_operators(v), "stop", write_stop(v), "fault",
+	    write_fault(v), "health", "ca", write_health(&v->ca), "hsm", write_health(&v->hsm),
+	    "counters", "passed", (json_int_t)v->passed, "failed", (json_int_t)v->failed, "refused",
 	    (json_int_t)v->refused, "parked", (json_int_t)v->parked, "rates", write_rates(v),
 	    "steps", write_steps(v), "slots", write_slots(v));
 }

@@ -16,7 +16,9 @@
  * here: "v" (1), "station", "seq" (place in the station's chain), "record" (place among the events of
  * all stations; the same as seq while there is one station), "blobs" (which members are digests of
  * bytes that came with it). Members, all texts unless said:
- *   station   what ("start" "stop" "child-died" "slot-closed" "note"; "ca-down" "hsm-down", detail error: nobody can be
+ *   station   what ("start" "stop" "child-died" "slot-closed" "note"; what people do, detail by: "stopped" (detail
+ *             reason), "started", "paused" "resumed" (detail slot, where it is one alone), "signed-on"
+ *             "signed-off" (detail role; why "asked" "idle" "replaced"); "sign-on-refused"; "ca-down" "hsm-down", detail error: nobody can be
  *             asked from here on; "ca-up" "hsm-up", detail ms, failures: that is over), build, detail
  *             (object, optional)
  *   profile   sha256, product, version, blob digests text, anchors (optional)   first use, or again

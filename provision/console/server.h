@@ -1,7 +1,7 @@
 /*
  * HTTP/1.1 on 127.0.0.1, one thread, one libevent loop. There is no way to name another address.
  *
- *   GET  /, /console.js, ...   the page (asset.h)
+ *   GET  /, /main.js, ...      the page (asset.h)
  *   GET  /session              {token, assets}: what a POST has to bring, with the cookie
  *   GET  /events               stream.h
  *   POST /do                   deed.h

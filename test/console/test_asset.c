@@ -11,7 +11,8 @@ static void has_the_files(void **state)
 		const char *path, *file, *type;
 	} rows[] = {
 		{ "/", "page.html", "text/html" },
-		{ "/console.js", "console.js", "text/javascript" },
+		{ "/main.js", "main.js", "text/javascript" },
+		{ "/words.js", "words.js", "text/javascript" },
 		{ "/console.css", "console.css", "text/css" },
 		{ "/lang/en.json", "lang/en.json", "application/json" },
 		{ "/lang/de.json", "lang/de.json", "application/json" },
@@ -30,13 +31,22 @@ static void has_the_files(void **state)
 		assert_int_equal(asset->len, file.len);
 		assert_memory_equal(asset->data, file.data, file.len);
 	}
-	assert_null(asset_at(COUNT(rows)));
+}
+
+static void each_is_found_by_its_path(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	for (; asset_at(count) != NULL; count++)
+		assert_ptr_equal(asset_find(asset_at(count)->path), asset_at(count));
+	assert_true(count > 5);
 }
 
 static void has_nothing_else(void **state)
 {
-	static const char *const paths[] = { "", "/page.html", "/console.js/", "//", "/lang/",
-		"/lang/../console.js" };
+	static const char *const paths[] = { "", "/page.html", "/main.js/", "//", "/lang/",
+		"/lang/../main.js" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(paths); i++)
@@ -48,6 +58,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(has_the_files),
+		cmocka_unit_test(each_is_found_by_its_path),
 		cmocka_unit_test(has_nothing_else),
 	};
 

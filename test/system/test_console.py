@@ -185,12 +185,12 @@ class Hostile(unittest.TestCase):
             self.assertIn("err", json.loads(text))
 
     def test_reading_needs_the_right_name_too(self):
-        for path in ("/", "/session", "/events", "/console.js"):
+        for path in ("/", "/session", "/events", "/main.js"):
             self.assertEqual(self.console.request("GET", path, {"Host": "rebound.example"})[0], 403, path)
             self.assertEqual(self.console.request("GET", path, {"Sec-Fetch-Site": "cross-site"})[0], 403, path)
 
     def test_addresses_and_methods(self):
-        for path in ("/x", "/console.js/", "/../etc/passwd", "/lang/fr.json", "//"):
+        for path in ("/x", "/main.js/", "/../etc/passwd", "/lang/fr.json", "//"):
             self.assertEqual(self.console.request("GET", path)[0], 404, path)
         for method, path, allowed in [("POST", "/", "GET"), ("GET", "/do", "POST"), ("DELETE", "/do", "POST"),
                                       ("HEAD", "/", "GET"), ("POST", "/events", "GET"), ("OPTIONS", "/do", "POST")]:
@@ -201,7 +201,7 @@ class Hostile(unittest.TestCase):
         peer.close()
 
     def test_every_answer_keeps_the_page_to_itself(self):
-        for method, path, headers in [("GET", "/", {}), ("GET", "/console.js", {}), ("GET", "/session", {}), ("GET", "/x", {}),
+        for method, path, headers in [("GET", "/", {}), ("GET", "/main.js", {}), ("GET", "/session", {}), ("GET", "/x", {}),
                                       ("GET", "/", {"Host": "x"}), ("PUT", "/do", {}), ("POST", "/do", {})]:
             got = self.console.request(method, path, headers)[1]
             policy = got["Content-Security-Policy"]

@@ -91,6 +91,10 @@ def text_of(name):
         return file.read()
 
 
+def scripts():
+    return "".join(text_of(name) for name in sorted(os.listdir(ASSETS)) if name.endswith(".js"))
+
+
 def source_of(path):
     with open(os.path.join(SOURCE, path), encoding="utf-8") as file:
         return file.read()
@@ -105,7 +109,7 @@ class Words(unittest.TestCase):
 
     def used(self):
         """Keys that page and script ask for."""
-        script, page = text_of("console.js"), text_of("page.html")
+        script, page = scripts(), text_of("page.html")
         keys = set(re.findall(r'data-(?:t|label)="([^"]+)"', page)) | set(re.findall(r'\bt\("([\w.-]+)"[,)]', script))
         ends = {"state.": STATES, "now.": [s for s in STATES if s not in ("running", "waits")], "step.": STEPS,
                 "event.unit.": OUTCOMES, "event.": ["arrived", "held", "left"], "domain.": None}
@@ -149,11 +153,11 @@ class Words(unittest.TestCase):
     def test_no_text_and_no_script_in_the_page(self):
         page = text_of("page.html")
         self.assertEqual("".join(re.sub(r"<[^>]*>", "", page, flags=re.S).split()), "")
-        self.assertNotRegex(page, r"\son\w+=|style=|<style|<script(?! src=\"/)|javascript:")
+        self.assertNotRegex(page, r"\son\w+=|style=|<style|<script(?! type=\"module\" src=\"/)|javascript:")
         for attribute in ("alt", "placeholder", "aria-label"):
             self.assertNotRegex(page, rf'\s(?<!data-){attribute}="')
-        self.assertNotRegex(page + text_of("console.js") + text_of("console.css"), r"https?://(?!www\.w3\.org/2000/svg)")
-        self.assertNotIn("innerHTML", text_of("console.js"))
+        self.assertNotRegex(page + scripts() + text_of("console.css"), r"https?://(?!www\.w3\.org/2000/svg)")
+        self.assertNotIn("innerHTML", scripts())
         shapes = re.findall(r'<symbol id="i-(\w+)"', page)
         self.assertEqual(shapes, STATES, "each state has a shape of its own")
 
@@ -225,17 +229,15 @@ class Page(unittest.TestCase):
                            ("parked", f", code: 'ca.timeout', domain: 'ca', message: '{long}', advice: ''"),
                            ("closed", f", code: 'link.gone', domain: 'link', message: '{long}', advice: ''")]:
             for language in ("de", "en"):
-                browser.run(f"""speak("{language}").then(() => {{ const made = structuredClone(snapshot);
-                    for (const slot of made.slots) Object.assign(slot, {{ state: "{name}", {said}{more} }});
-                    made.slots.forEach((slot) => drawTile(slot, made)); }})""")
+                browser.run(f'import("/main.js").then(({{ speak }}) => speak("{language}"))')
                 for width, height in SIZES:
                     browser.resize(width, height)
-                    browser.run("snapshot.slots.length && arrange()")
                     self.settle(browser)
-                    self.picture(browser, f"{name}-{language}-{width}x{height}")
-                    wrong = browser.run(f"""(() => {{ const made = structuredClone(snapshot);
+                    wrong = browser.run(f"""Promise.all([import("/station.js"), import("/tiles.js")])
+                        .then(([{{ station }}, {{ drawTile, arrange }}]) => {{ const made = structuredClone(station.snapshot);
                         for (const slot of made.slots) Object.assign(slot, {{ state: "{name}", {said}{more} }});
-                        made.slots.forEach((slot) => drawTile(slot, made)); return {LAYOUT}; }})()""")
+                        made.slots.forEach((slot) => drawTile(slot, made)); arrange(); return {LAYOUT}; }})""")
+                    self.picture(browser, f"{name}-{language}-{width}x{height}")
                     self.assertEqual(wrong, [], (name, language, width, height))
 
     def judge_over(self, browser):

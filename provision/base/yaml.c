@@ -121,6 +121,11 @@ int yaml_list(const struct yaml_node *map, const char *key, bool required,
 	return 0;
 }
 
+bool yaml_is_map(const struct yaml_node *n)
+{
+	return n->kind == YAML_MAP;
+}
+
 bool yaml_is_list(const struct yaml_node *n)
 {
 	return n->kind == YAML_LIST;

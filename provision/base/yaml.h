@@ -51,6 +51,7 @@ must_check int yaml_list(const struct yaml_node *map, const char *key, bool requ
 
 /* Elements of a list; position of a node. */
 bool yaml_is_list(const struct yaml_node *n);
+bool yaml_is_map(const struct yaml_node *n);
 size_t yaml_len(const struct yaml_node *list);
 const struct yaml_node *yaml_at(const struct yaml_node *list, size_t i);
 int yaml_line(const struct yaml_node *n);

@@ -279,7 +279,7 @@ static int load_operators(struct config *c, const struct yaml_node *root, struct
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "control", "operators", "order", "shifts", NULL };
+		"slots", "control", "operators", "order", "shifts", "rules", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -292,7 +292,7 @@ static int load(struct config *c, struct err *e)
 	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0 ||
 	    load_control(c, root, e) != 0 || load_operators(c, root, e) != 0)
 		return -1;
-	if (shifts_load(&c->shifts, root, e) != 0)
+	if (shifts_load(&c->shifts, root, e) != 0 || config_rules_load(&c->rules, root, e) != 0)
 		return -1;
 	return load_order(c, root, e);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "config_rules.h"
 #include "secret.h"
 #include "shift.h"
 #include "yaml.h"
@@ -77,6 +78,7 @@ struct config {
 	int64_t operators_idle_s;
 
 	struct shifts shifts; /* what kiln report --shift means */
+	struct config_rules rules;
 };
 
 /*

@@ -26,12 +26,14 @@
  *   claim     serial, model, slot, profile, firmware, lifecycle, uuid (these may be ""), order (optional),
  *             reuse (bool: the profile's existing-key policy allows a key that was there)
  *             operator (optional: who was signed in at the station; only reports read it)
+ *             retests (int, optional: how many times this station makes a unit again that failed)
  *             Opens a job, whose number is this event's "record"; or continues the open or parked job
  *             of this serial (record->job says which), also a job that another station parked: it is
  *             this station's from then on. Continuing keeps csr, spki, certificate and intents, and
  *             drops readback, proof and statement: the unit has to prove itself again.
  *             Refused OPERATOR: "claim.passed" "claim.scrapped" "claim.busy" (open at another station)
- *             "claim.quota" "claim.profile" (an open job finishes under the profile it began with;
+ *             "claim.quota" "claim.retests" (it failed more often than that, and no retest allows one more)
+ *             "claim.profile" (an open job finishes under the profile it began with;
  *             text names it) "claim.model" (the serial is another model's). That one serial is not in
  *             two slots of one station is for the station to see.
  *   intent    job (int), kind ("keygen" "enrol" "seal"), csr (blob digest, for enrol: the job's),
@@ -78,6 +80,10 @@
  *                                    delivered, or one of the end's where the rework did not pass and has
  *                                    made a key or brought a certificate, or may have. A rework that has
  *                                    begun and not passed stays allowed
+ *   retest    serial, reason, by, retests (int, optional: as the claim's)
+ *                                    the next claim of a serial that failed too often is allowed once.
+ *                                    Refused OPERATOR "unit.unknown" "unit.scrapped" "retest.passed"
+ *                                    "retest.again" "retest.needless" (it may be claimed anyway)
  *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation, its
  *                                    open job ends
  *   restored  from, to (ints), lost (array of {"seq","hash","witness"}), reason, by
@@ -250,6 +256,24 @@ must_check int records_last_made(struct records *r, int64_t *ret_wall_ms, struct
  * none but events without a serial. each may not use r. */
 must_check int records_station_events(struct records *r, const char *const whats[],
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
+
+/*
+ * records_ends.c: what the rules of a line go by (service_rules.c). All of this station, newest first, at
+ * most max of them, as an array that the caller owns.
+ *
+ * How units ended after the event of that number: {"number","serial" ("": it never said it),"slot",
+ * "outcome" ("passed" "failed" "refused"),"domain" (of its error, or "")}: jobs, and devices that were
+ * turned away before they had one. No job that ended for the next one to begin at once, and no fault of the
+ * station's.
+ */
+must_check int records_ends(struct records *r, int64_t after, int64_t max, json_t **ret,
+    struct err *e);
+/* The bodies of "station" events of these two whats. Reads none but events without a serial. */
+must_check int records_said(struct records *r, const char *what, const char *or_what, int64_t max,
+    json_t **ret, struct err *e);
+/* How many jobs of a unit failed, and whether a retest allows one more claim of it. */
+must_check int records_failures(struct records *r, const char *serial, int64_t *ret_failed,
+    bool *ret_allowed, struct err *e);
 
 /*
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh

@@ -42,6 +42,16 @@ int event_opt_text(const struct event *ev, const char *member, size_t max, const
 	return event_text(ev, member, max, ret, e);
 }
 
+int event_opt_count(const struct event *ev, const char *member, int64_t *ret, struct err *e)
+{
+	*ret = -1;
+	if (json_object_get(ev->body, member) == NULL)
+		return 0;
+	if (json_get_int(ev->body, member, ret, ERR_RECORDS, e) != 0)
+		return -1;
+	return *ret >= 0 ? 0 : invalid(member, "a count", e);
+}
+
 bool digest_is_valid(const char *text)
 {
 	return strlen(text) == 2 * SHA256_LEN && strspn(text, "0123456789abcdef") == 2 * SHA256_LEN;
@@ -174,6 +184,7 @@ static const struct {
 	{ "profile", apply_profile },
 	{ "refused", apply_nothing },
 	{ "restored", apply_restored },
+	{ "retest", apply_retest },
 	{ "revoked", apply_revoked },
 	{ "rework", apply_rework },
 	{ "scrap", apply_scrap },

@@ -7,6 +7,7 @@ struct claim {
 	const char *serial, *model, *slot, *profile;
 	const char *firmware, *lifecycle, *order; /* NULL: not said */
 	bool reuse;
+	int64_t retests; /* -1: not said */
 };
 
 static int read_claim(const struct event *ev, struct claim *ret, struct err *e)
@@ -20,7 +21,7 @@ static int read_claim(const struct event *ev, struct claim *ret, struct err *e)
 	    event_opt_text(ev, "order", RECORD_TEXT_MAX, &ret->order, e) != 0)
 		return -1;
 	ret->reuse = json_opt_bool(ev->body, "reuse", false);
-	return 0;
+	return event_opt_count(ev, "retests", &ret->retests, e);
 }
 
 static int check_names(struct db *db, const struct claim *c, struct err *e)
@@ -83,25 +84,43 @@ static int continue_job(struct db *db, const struct event *ev, const struct clai
 	    e);
 }
 
-/* A passed unit is claimed again only where a rework allows it, once. */
-static int use_rework(struct db *db, const json_t *unit, const struct claim *c, struct err *e)
+/* A unit that failed too often is claimed again only where an engineer allows it, once. */
+static int check_retests(struct db *db, const struct claim *c, struct err *e)
 {
-	if (json_object_get(unit, "passed") == NULL)
+	int64_t failed;
+
+	if (c->retests < 0)
 		return 0;
-	if (json_object_get(unit, "rework") == NULL)
-		return err_set(e, ERR_OPERATOR, "claim.passed",
-		    "unit %s has its identity already; kiln rework %s allows a second one",
-		    c->serial, c->serial);
-	return db_run(db, "UPDATE unit SET rework = NULL WHERE serial = ?1",
-	    DB_ARGS(db_text(c->serial)), e);
+	if (unit_failures(db, c->serial, &failed, e) != 0)
+		return -1;
+	if (failed <= c->retests)
+		return 0;
+	return err_set(e, ERR_OPERATOR, "claim.retests",
+	    "unit %s has failed %lld %s, and the station makes a unit again %lld times at most",
+	    c->serial, (long long)failed, failed == 1 ? "time" : "times", (long long)c->retests);
+}
+
+/* The one claim more that a person has allowed; a passed unit is claimed again by nothing else. */
+static int use_allowance(struct db *db, const json_t *unit, const struct claim *c, struct err *e)
+{
+	if (json_object_get(unit, "rework") != NULL)
+		return db_run(db, "UPDATE unit SET rework = NULL WHERE serial = ?1",
+		    DB_ARGS(db_text(c->serial)), e);
+	if (json_object_get(unit, "passed") == NULL)
+		return check_retests(db, c, e);
+	return err_set(e, ERR_OPERATOR, "claim.passed",
+	    "unit %s has its identity already; kiln rework %s allows a second one", c->serial,
+	    c->serial);
 }
 
 static int open_job(struct db *db, const struct event *ev, const struct claim *c,
     const json_t *unit, struct err *e)
 {
-	const json_t *rework = json_object_get(unit, "rework");
+	const json_t *rework = json_object_get(unit, "passed") != NULL
+				   ? json_object_get(unit, "rework")
+				   : NULL; /* it allowed a retest: the first identity is to come */
 
-	if (use_rework(db, unit, c, e) != 0)
+	if (use_allowance(db, unit, c, e) != 0)
 		return -1;
 	if (unit == NULL && db_run(db, "INSERT INTO unit (serial, model) VALUES (?1, ?2)",
 				DB_ARGS(db_text(c->serial), db_text(c->model)), e) != 0)

@@ -123,6 +123,9 @@ must_check int event_digest(const struct event *ev, const char *member, const ch
     struct err *e);
 must_check int event_opt_digest(const struct event *ev, const char *member, const char **ret,
     struct err *e);
+/* A number that is not negative; -1 where the member is absent. */
+must_check int event_opt_count(const struct event *ev, const char *member, int64_t *ret,
+    struct err *e);
 bool digest_is_valid(const char *text);
 /* The job that the event names: unless any_status, it must be open or parked, and at this station. */
 must_check int event_job(struct db *db, const struct event *ev, bool any_status, json_t **ret,
@@ -148,8 +151,11 @@ must_check int intent_last(struct db *db, const json_t *job, const char *kind, j
 must_check int apply_step(struct db *db, const struct event *ev, struct err *e);
 
 /* records_unit.c */
+must_check int apply_retest(struct db *db, const struct event *ev, struct err *e);
 must_check int apply_rework(struct db *db, const struct event *ev, struct err *e);
 must_check int apply_scrap(struct db *db, const struct event *ev, struct err *e);
+/* How many jobs of this unit failed; one that ended for the next to begin at once (key.lost) did not. */
+must_check int unit_failures(struct db *db, const char *serial, int64_t *ret, struct err *e);
 
 /* records_orphan.c */
 must_check int apply_orphan(struct db *db, const struct event *ev, struct err *e);

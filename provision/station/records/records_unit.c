@@ -48,6 +48,39 @@ int apply_rework(struct db *db, const struct event *ev, struct err *e)
 	    DB_ARGS(db_text(serial), db_int(ev->number)), e);
 }
 
+int unit_failures(struct db *db, const char *serial, int64_t *ret, struct err *e)
+{
+	return db_number(db,
+	    "SELECT count(*) FROM job WHERE serial = ?1 AND status = 'failed' AND error NOT LIKE"
+	    " '%\"code\":\"key.lost\"%'",
+	    DB_ARGS(db_text(serial)), 0, ret, e);
+}
+
+int apply_retest(struct db *db, const struct event *ev, struct err *e)
+{
+	AUTO(json_t) *unit = NULL;
+	AUTO(json_t) *job = NULL;
+	const char *serial, *reason;
+	int64_t limit, failed;
+
+	if (event_opt_count(ev, "retests", &limit, e) != 0 ||
+	    read_decision(db, ev, &serial, &reason, &unit, e) != 0 ||
+	    open_job_of(db, serial, &job, e) != 0 || unit_failures(db, serial, &failed, e) != 0)
+		return -1;
+	if (json_object_get(unit, "passed") != NULL)
+		return err_set(e, ERR_OPERATOR, "retest.passed",
+		    "unit %s has passed: a second identity is a rework, not a retest", serial);
+	if (json_object_get(unit, "rework") != NULL)
+		return err_set(e, ERR_OPERATOR, "retest.again",
+		    "one more retest of unit %s is allowed already", serial);
+	if (job != NULL || failed == 0 || failed <= limit)
+		return err_set(e, ERR_OPERATOR, "retest.needless",
+		    "unit %s may be made without it: it %s", serial,
+		    job != NULL ? "is in work" : "has not failed too often");
+	return db_run(db, "UPDATE unit SET rework = ?2 WHERE serial = ?1",
+	    DB_ARGS(db_text(serial), db_int(ev->number)), e);
+}
+
 /* Ends the unit's open job, which nobody will finish. */
 static int end_job(struct db *db, const struct event *ev, const json_t *job, const char *why,
     struct err *e)

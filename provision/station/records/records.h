@@ -86,6 +86,9 @@
  *                                    "retest.again" "retest.needless" (it may be claimed anyway)
  *   scrap     serial, reason, by     no claim ever again; its certificate is queued for revocation, its
  *                                    open job ends
+ *   label     serial, printer (its address), zpl (blob: what was sent), reprint (bool), by (a reprint's),
+ *             reason (optional): the label printer has taken it. Refused OPERATOR "label.none" unless the
+ *             unit's newest job passed
  *   restored  from, to (ints), lost (array of {"seq","hash","witness"}), reason, by
  *                                    the chain's events from..to are lost for good (none are known to be
  *                                    where to is from - 1); its own seq is to + 1, the one gap a chain may
@@ -274,6 +277,13 @@ must_check int records_said(struct records *r, const char *what, const char *or_
 /* How many jobs of a unit failed, and whether a retest allows one more claim of it. */
 must_check int records_failures(struct records *r, const char *serial, int64_t *ret_failed,
     bool *ret_allowed, struct err *e);
+
+/* The job that a passed unit carries its identity by; OPERATOR "label.none" where a label of it would say what
+ * is not so. */
+must_check int records_passed(struct records *r, const char *serial, json_t **ret, struct err *e);
+/* Serials that passed without a label since this station first had a printer ("station" of what "printer", detail
+ * printer), newest first; looks at its last events only, so many. */
+must_check int records_unlabelled(struct records *r, int64_t last, json_t **ret, struct err *e);
 
 /*
  * Checks the whole database: every chain, every blob's digest, and the state tables against a fresh

@@ -178,6 +178,7 @@ static const struct {
 	{ "claim", apply_claim },
 	{ "end", apply_end },
 	{ "intent", apply_intent },
+	{ "label", apply_label },
 	{ "order", apply_order },
 	{ "orphan", apply_orphan },
 	{ "park", apply_park },

@@ -157,6 +157,9 @@ must_check int apply_scrap(struct db *db, const struct event *ev, struct err *e)
 /* How many jobs of this unit failed; one that ended for the next to begin at once (key.lost) did not. */
 must_check int unit_failures(struct db *db, const char *serial, int64_t *ret, struct err *e);
 
+/* records_label.c */
+must_check int apply_label(struct db *db, const struct event *ev, struct err *e);
+
 /* records_orphan.c */
 must_check int apply_orphan(struct db *db, const struct event *ev, struct err *e);
 must_check int apply_revoked(struct db *db, const struct event *ev, struct err *e);

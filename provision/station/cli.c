@@ -44,6 +44,11 @@ const struct command commands[] = {
 	    "     kiln operator remove NAME --config F\n"
 	    "     kiln operator list | check --config F\n"
 	    "          who may work at the station" },
+	{ "label", cmd_label,
+	    "SERIAL [--reason R] --config station.yaml\n"
+	    "          a running station prints the label of a passed unit again\n"
+	    "     kiln label preview SERIAL | --example --config station.yaml\n"
+	    "          what the printer would get, on standard output" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

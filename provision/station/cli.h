@@ -27,6 +27,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_dry_run(int argc, char **argv);
 int cmd_evidence(int argc, char **argv);
 int cmd_hsm(int argc, char **argv);
+int cmd_label(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_orphans(int argc, char **argv);

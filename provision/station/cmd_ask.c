@@ -61,6 +61,26 @@ static void print_health(const char *title, const json_t *health)
 	(void)putchar('\n');
 }
 
+static void print_printer(const json_t *printer)
+{
+	const json_t *serial;
+	size_t i;
+
+	if (!json_is_object(printer))
+		return;
+	print_health("printer", printer);
+	if (json_opt_int(printer, "unprinted_count", 0) == 0)
+		return;
+	(void)printf("without a label:");
+	json_array_foreach(json_object_get(printer, "unprinted"), i, serial)
+	{
+		(void)putchar(' ');
+		cli_print(json_string_value(serial));
+	}
+	(void)printf(" (%" PRId64 " in all)\n           -> print it: kiln label SERIAL\n",
+	    json_opt_int(printer, "unprinted_count", 0));
+}
+
 static void print_slot(const json_t *slot)
 {
 	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
@@ -109,6 +129,7 @@ static void print_snapshot(const json_t *s)
 	    json_opt_bool(s, "test", false) ? " (NOT FOR PRODUCTION: accept_test_ca)" : "");
 	print_health("CA", json_object_get(health, "ca"));
 	print_health("HSM", json_object_get(health, "hsm"));
+	print_printer(json_object_get(health, "printer"));
 	(void)printf("units since the start: %" PRId64 " passed, %" PRId64 " failed, %" PRId64
 		     " refused, %" PRId64 " parked; %" PRId64 " per hour\n",
 	    json_opt_int(counters, "passed", 0), json_opt_int(counters, "failed", 0),

@@ -429,6 +429,21 @@ static void check_slots(struct doctor *d)
 	free(devices);
 }
 
+static void check_label(struct doctor *d)
+{
+	struct err printer = { 0 }, e = { 0 };
+
+	if (d->config->label_template == NULL)
+		return;
+	if (doctor_check_label(d->config, &printer, &e) != 0)
+		bad(d, "label", &e);
+	else if (printer.domain != ERR_NONE)
+		warn("label", "%s: %s; units are made, and their labels wait",
+		    d->config->label_printer, printer.message);
+	else
+		good("label", "%s, to %s", d->config->label_template, d->config->label_printer);
+}
+
 static int examine(struct doctor *d)
 {
 	struct err e = { 0 };
@@ -449,6 +464,7 @@ static int examine(struct doctor *d)
 	check_token(d, "attestation", "kiln-signer", &d->config->attestation);
 	check_ca(d);
 	check_slots(d);
+	check_label(d);
 	config_free(d->config);
 	return d->faults == 0 ? EXIT_PASSED : EXIT_STATION;
 }

@@ -1,7 +1,8 @@
-/* What kiln doctor finds out of slots in USB. */
+/* What kiln doctor finds out of slots in USB, and of labels. */
 #ifndef KILN_CMD_DOCTOR_H
 #define KILN_CMD_DOCTOR_H
 
+#include "config.h"
 #include "sighting.h"
 
 /*
@@ -14,5 +15,9 @@ must_check int doctor_check_usb(const char *root, const char **ret_warning, stru
  * OPERATOR "slot.hub". */
 must_check int doctor_check_places(const struct usb_view *view, const struct config_slot *slot,
     const struct profile *p, struct buf *ret, struct err *e);
+
+/* The configuration's labels can be filled; *ret_printer is why the printer takes none (domain NONE: it does).
+ * May block for 3 s. Errors: CONFIG "label", "label.value", "file". */
+must_check int doctor_check_label(const struct config *c, struct err *ret_printer, struct err *e);
 
 #endif

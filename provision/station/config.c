@@ -6,6 +6,7 @@
 
 #include "config_slots.h"
 #include "file.h"
+#include "printer_address.h"
 
 /* path, as the file says it, made absolute by the file's folder. */
 static int path_of(const struct config *c, const struct yaml_node *map, const char *key,
@@ -276,10 +277,49 @@ static int load_operators(struct config *c, const struct yaml_node *root, struct
 	return path_of(c, map, "file", NULL, &c->operators_file, e);
 }
 
+/* "file:PATH" with the path made absolute; anything else as it is. */
+static int printer_of(const struct config *c, const struct yaml_node *map, char **ret,
+    struct err *e)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+	const char *said;
+
+	if (yaml_str(map, "printer", NULL, &said, e) != 0)
+		return -1;
+	if (strncmp(said, "file:", 5) != 0) {
+		*ret = strdup(said);
+		return *ret != NULL ? 0 : err_nomem(e);
+	}
+	if (buf_add_str(&text, "file:", e) != 0 || file_beside(c->path, said + 5, &text, e) != 0)
+		return -1;
+	*ret = strndup((const char *)text.data, text.len);
+	return *ret != NULL ? 0 : err_nomem(e);
+}
+
+static int load_label(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "template", "printer", NULL };
+	const struct yaml_node *map;
+	struct printer_address ignored;
+	struct err why = { 0 };
+
+	if (yaml_map(root, "label", false, &map, e) != 0)
+		return -1;
+	if (map == NULL)
+		return 0;
+	if (yaml_keys(map, keys, e) != 0 ||
+	    path_of(c, map, "template", NULL, &c->label_template, e) != 0 ||
+	    printer_of(c, map, &c->label_printer, e) != 0)
+		return -1;
+	if (printer_address_parse(c->label_printer, &ignored, &why) != 0)
+		return yaml_error(yaml_get(map, "printer"), e, "%s", why.message);
+	return 0;
+}
+
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "control", "operators", "order", "shifts", "rules", NULL };
+		"slots", "control", "operators", "order", "shifts", "rules", "label", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -292,7 +332,8 @@ static int load(struct config *c, struct err *e)
 	    load_hsm(c, root, e) != 0 || config_slots_load(c, root, true, e) != 0 ||
 	    load_control(c, root, e) != 0 || load_operators(c, root, e) != 0)
 		return -1;
-	if (shifts_load(&c->shifts, root, e) != 0 || config_rules_load(&c->rules, root, e) != 0)
+	if (shifts_load(&c->shifts, root, e) != 0 || config_rules_load(&c->rules, root, e) != 0 ||
+	    load_label(c, root, e) != 0)
 		return -1;
 	return load_order(c, root, e);
 }
@@ -356,6 +397,8 @@ void config_free(struct config *c)
 	free(c->control_socket);
 	free(c->operators_file);
 	free(c->credential_file);
+	free(c->label_template);
+	free(c->label_printer);
 	free_token(&c->tls);
 	free_token(&c->attestation);
 	free(c);

@@ -76,6 +76,8 @@ struct config {
 	char *operators_file;    /* path: who may work here; NULL: whoever may ask the station */
 	bool operators_required; /* nothing begins while nobody is signed on */
 	int64_t operators_idle_s;
+	char *label_template; /* path: ZPL (label.h); NULL: no labels */
+	char *label_printer;  /* printer_address.h; a file's path is absolute */
 
 	struct shifts shifts; /* what kiln report --shift means */
 	struct config_rules rules;

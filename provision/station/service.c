@@ -31,6 +31,7 @@ static void on_event(void *context, const json_t *event)
 		(void)err_nomem(&e);
 	if (numbered == NULL || control_tell(s->control, numbered, &e) != 0)
 		give_up(s, &e);
+	service_labels_take(s, event);
 }
 
 static int on_admit(void *context, const struct identity *identity, struct err *e)
@@ -80,6 +81,10 @@ static void on_ready(void *context, const struct err *why)
 		fail_to_start(s, why);
 		return;
 	}
+	if (service_labels_recall(s, &e) != 0) {
+		fail_to_start(s, &e);
+		return;
+	}
 	s->ready = true;
 	service_show_state(s);
 	station_tell(s->station, json_pack("{s:s, s:s, s:s}", "event", "station", "what", "ready",
@@ -99,7 +104,10 @@ static void on_idle(void *context, const struct err *why)
 
 	if (why != NULL)
 		s->why = *why;
-	(void)event_base_loopbreak(s->loop);
+	if (why == NULL && service_labels_busy(s))
+		service_labels_finish(s);
+	else
+		(void)event_base_loopbreak(s->loop);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *context)
@@ -206,6 +214,7 @@ static void service_free(struct service *s)
 	if (s->station != NULL)
 		station_close(s->station);
 	service_people_close(s);
+	service_labels_close(s);
 	if (s->control != NULL)
 		control_close(s->control);
 	if (s->view != NULL)
@@ -227,7 +236,7 @@ static int run(struct service *s, const struct config *config, struct err *e)
 		.context = s,
 		.reopens = true };
 
-	if (view_new(&s->view, config, e) != 0 ||
+	if (view_new(&s->view, config, e) != 0 || service_labels_open(s, config, e) != 0 ||
 	    station_open(&s->station, s->loop, config, &hooks, e) != 0 ||
 	    service_recall(s, e) != 0 || service_people_open(s, e) != 0)
 		return -1;

@@ -22,6 +22,7 @@ struct seat {
 	int64_t active_ms; /* monotonic: when they last did something, or a unit came */
 	struct event *idle;
 };
+struct labels;
 
 struct service {
 	const struct service_options *options;
@@ -29,6 +30,7 @@ struct service {
 	struct station *station;
 	struct control *control;
 	struct view *view;
+	struct labels *labels; /* NULL: none are printed */
 	struct event *interrupt, *terminate, *beat, *watchdog;
 	struct login *login; /* NULL: there are no operators */
 	struct seat seat;
@@ -104,5 +106,21 @@ void service_recall_stopped(struct service *s, const json_t *body);
 void service_recall_started(struct service *s, const json_t *body);
 void service_recall_paused(struct service *s, const json_t *body);
 void service_recall_resumed(struct service *s, const json_t *body);
+
+/* service_label.c; all do nothing where the configuration has no labels. */
+/* Before the station is there. Errors: CONFIG "label", "label.value", "file". */
+must_check int service_labels_open(struct service *s, const struct config *config, struct err *e);
+/* After the station is closed. */
+void service_labels_close(struct service *s);
+/* Tells which units passed without a label, and records that those from here on get one. */
+must_check int service_labels_recall(struct service *s, struct err *e);
+/* Any event of the station: a unit that has passed gets its label. */
+void service_labels_take(struct service *s, const json_t *event);
+/* Labels are being printed, by a printer that does. Then service_labels_finish ends the loop after the last. */
+bool service_labels_busy(const struct service *s);
+void service_labels_finish(struct service *s);
+/* {serial, reason} -> {serial, waiting, printer "up" "down"}: another label of a passed unit. */
+must_check int service_label(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
 
 #endif

@@ -9,6 +9,7 @@ const struct request_kind request_kinds[] = {
 	{ "pause", ROLE_OPERATOR, service_pause },
 	{ "resume", ROLE_OPERATOR, service_resume },
 	{ "operator", ROLE_NONE, service_operator },
+	{ "label", ROLE_OPERATOR, service_label },
 	{ NULL, ROLE_NONE, NULL },
 };
 

@@ -215,6 +215,46 @@ static void take_health(struct view_health *h, const char *what, const json_t *e
 	h->waiting = json_opt_int(event, "waiting", 0);
 }
 
+static void list_unprinted(struct view *v, const char *serial)
+{
+	for (size_t i = 0; i < v->unprinted_listed; i++)
+		if (strcmp(v->unprinted[i], serial) == 0)
+			return;
+	v->unprinted_count++;
+	if (v->unprinted_listed < VIEW_UNPRINTED)
+		copy(v->unprinted[v->unprinted_listed++], sizeof(v->unprinted[0]), serial);
+}
+
+static void take_unprinted(struct view *v, const json_t *event)
+{
+	const json_t *serial;
+	size_t i;
+
+	if (json_opt_str(event, "serial", NULL) != NULL)
+		list_unprinted(v, json_opt_str(event, "serial", ""));
+	json_array_foreach(json_object_get(event, "serials"), i, serial)
+	    list_unprinted(v, json_string_value(serial));
+}
+
+/* A label is on its way, or printed. */
+static void take_label(struct view *v, const json_t *event)
+{
+	const char *serial = json_opt_str(event, "serial", "");
+	size_t i = 0;
+
+	v->printer.waiting = json_opt_int(event, "waiting", 0);
+	if (strcmp(json_opt_str(event, "outcome", ""), "printed") != 0)
+		return;
+	while (i < v->unprinted_listed && strcmp(v->unprinted[i], serial) != 0)
+		i++;
+	if (i == v->unprinted_listed)
+		return;
+	v->unprinted_count--;
+	v->unprinted_listed--;
+	for (; i < v->unprinted_listed; i++)
+		copy(v->unprinted[i], sizeof(v->unprinted[i]), v->unprinted[i + 1]);
+}
+
 static void take_station(struct view *v, const json_t *event)
 {
 	const char *what = json_opt_str(event, "what", "");
@@ -223,6 +263,10 @@ static void take_station(struct view *v, const json_t *event)
 		take_health(&v->ca, what + 3, event);
 	} else if (strncmp(what, "hsm-", 4) == 0) {
 		take_health(&v->hsm, what + 4, event);
+	} else if (strncmp(what, "printer-", 8) == 0) {
+		take_health(&v->printer, what + 8, event);
+	} else if (strncmp(what, "label", 5) == 0) {
+		take_unprinted(v, event); /* "label-lost", "labels-missing" */
 	} else if (strcmp(what, "draining") == 0) {
 		view_set_state(v, VIEW_DRAINING, NULL, NULL, NULL);
 	} else if (strcmp(what, "broken") == 0) {
@@ -254,6 +298,8 @@ void view_take(struct view *v, const json_t *event)
 
 	if (strcmp(name, "station") == 0)
 		take_station(v, event);
+	else if (strcmp(name, "label") == 0)
+		take_label(v, event);
 	for (size_t i = 0; s != NULL && i < COUNT(rows); i++)
 		if (strcmp(rows[i].event, name) == 0)
 			rows[i].take(v, s, event);

@@ -49,6 +49,8 @@ void view_take(struct view *v, const json_t *event);
  *   operators null (there are none), or {required, operator: null or {name, role, since}}
  *   fault {code, message, advice, at} of a broken station, or null
  *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}}
+ *   health.printer null (no labels), or {state, waiting, unprinted [serials: the first ones], unprinted_count}
+ *     and, where it is "down", code, message, advice, since
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none
  *     has ended; report.h's yield)}: of this run
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none

@@ -5,7 +5,7 @@
 #include "clock.h"
 #include "view.h"
 
-enum { VIEW_LAST = 64, VIEW_TEXT = 480 };
+enum { VIEW_LAST = 64, VIEW_TEXT = 480, VIEW_UNPRINTED = 32 };
 
 /* The last durations of one thing, in ms. */
 struct view_times {
@@ -53,7 +53,10 @@ struct view {
 	char stop_by[128], stop_reason[VIEW_TEXT], stop_at[CLOCK_TEXT];
 	char fault_code[40], fault_message[VIEW_TEXT], fault_advice[VIEW_TEXT],
 	    fault_at[CLOCK_TEXT];
-	struct view_health ca, hsm;
+	struct view_health ca, hsm, printer;
+	char unprinted[VIEW_UNPRINTED][IDENTITY_MAX + 1]; /* the first of them */
+	size_t unprinted_listed;
+	int64_t unprinted_count;
 	int64_t passed, failed, refused, parked;
 	int64_t first_ms; /* monotonic, of the first device; 0: none came */
 	struct view_times steps[STEP_COUNT], cycle;

@@ -54,8 +54,10 @@ static json_t *write_operators(const struct view *v)
 	return json_pack("{s:b, s:o}", "required", v->operators_required, "operator", who);
 }
 
-static json_t *write_order(const struct config *c)
+static json_t *write_order(const struct view *v)
 {
+	const struct config *c = v->config;
+
 	if (c->order == NULL)
 		return json_null();
 	return json_pack("{s:s, s:I}", "id", c->order, "quantity", (json_int_t)c->quantity);
@@ -70,6 +72,36 @@ static json_t *write_health(const struct view_health *h)
 	    (json_int_t)h->retry_at, "waiting", (json_int_t)h->waiting);
 }
 
+/* Takes over value, which may be NULL. */
+static json_t *append(json_t *list, json_t *value)
+{
+	if (list != NULL && json_array_append_new(list, value) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *write_printer(const struct view *v)
+{
+	const struct view_health *h = &v->printer;
+	json_t *list = json_array();
+	AUTO(json_t) *health = NULL;
+
+	for (size_t i = 0; i < v->unprinted_listed; i++)
+		list = append(list, json_string(v->unprinted[i]));
+	health = json_pack("{s:s, s:I, s:o, s:I}", "state", h->down ? "down" : "up", "waiting",
+	    (json_int_t)h->waiting, "unprinted", list, "unprinted_count",
+	    (json_int_t)v->unprinted_count);
+	if (v->config->label_printer == NULL)
+		return json_null();
+	if (health != NULL && h->down &&
+	    json_object_update_new(health,
+		json_pack("{s:s, s:s, s:s, s:s}", "code", h->code, "message", h->message, "advice",
+		    h->advice, "since", h->since)) != 0)
+		return NULL;
+	return steal(&health);
+}
+
 static json_t *write_rates(const struct view *v)
 {
 	int64_t ended = v->passed + v->failed + v->refused;
@@ -80,15 +112,6 @@ static json_t *write_rates(const struct view *v)
 	    (json_int_t)(ms > 0 ? ended * 3600000 / ms : 0), "cycle_ms",
 	    (json_int_t)view_typical(&v->cycle), "yield_ppm",
 	    judged > 0 ? json_integer(v->passed * 1000000 / judged) : json_null());
-}
-
-/* Takes over value, which may be NULL. */
-static json_t *append(json_t *list, json_t *value)
-{
-	if (list != NULL && json_array_append_new(list, value) == 0)
-		return list;
-	json_decref(list);
-	return NULL;
 }
 
 static json_t *write_steps(const struct view *v)
@@ -167,21 +190,57 @@ static json_t *write_slots(const struct view *v)
 	return list;
 }
 
+static json_t *write_names(const struct view *v)
+{
+	return json_pack("{s:s, s:s, s:s}", "id", v->config->station, "site", v->config->site,
+	    "line", v->config->line);
+}
+
+static json_t *write_profile(const struct view *v)
+{
+	return json_pack("{s:s, s:s, s:s}", "product", v->product, "version", v->version, "sha256",
+	    v->profile_sha256);
+}
+
+static json_t *write_all_health(const struct view *v)
+{
+	return json_pack("{s:o, s:o, s:o}", "ca", write_health(&v->ca), "hsm",
+	    write_health(&v->hsm), "printer", write_printer(v));
+}
+
+static json_t *write_counters(const struct view *v)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "passed", (json_int_t)v->passed, "failed",
+	    (json_int_t)v->failed, "refused", (json_int_t)v->refused, "parked",
+	    (json_int_t)v->parked);
+}
+
 json_t *view_snapshot(const struct view *v)
 {
-	const struct config *c = v->config;
+	static const struct {
+		const char *member;
+		json_t *(*write)(const struct view *v);
+	} parts[] = {
+		{ "station", write_names },
+		{ "profile", write_profile },
+		{ "order", write_order },
+		{ "operators", write_operators },
+		{ "stop", write_stop },
+		{ "fault", write_fault },
+		{ "health", write_all_health },
+		{ "counters", write_counters },
+		{ "rates", write_rates },
+		{ "steps", write_steps },
+		{ "slots", write_slots },
+	};
 	char now[CLOCK_TEXT];
+	AUTO(json_t) *ret = NULL;
 
 	clock_wall_text(now);
-	return json_pack(
-	    "{s:s, s:s, s:{s:s, s:s, s:s}, s:b, s:{s:s, s:s, s:s}, s:o, s:s, s:b, s:o, s:o, s:o, "
-	    "s:{s:o, s:o}, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
-	    "time", now, "build", build_id(), "station", "id", c->station, "site", c->site, "line",
-	    c->line, "test", c->ca_test, "profile", "product", v->product, "version", v->version,
-	    "sha256", v->profile_sha256, "order", write_order(c), "state", states[v->state],
-	    "paused", v->paused, "operators", write_operators(v), "stop", write_stop(v), "fault",
-	    write_fault(v), "health", "ca", write_health(&v->ca), "hsm", write_health(&v->hsm),
-	    "counters", "passed", (json_int_t)v->passed, "failed", (json_int_t)v->failed, "refused",
-	    (json_int_t)v->refused, "parked", (json_int_t)v->parked, "rates", write_rates(v),
-	    "steps", write_steps(v), "slots", write_slots(v));
+	ret = json_pack("{s:s, s:s, s:b, s:s, s:b}", "time", now, "build", build_id(), "test",
+	    v->config->ca_test, "state", states[v->state], "paused", v->paused);
+	for (size_t i = 0; ret != NULL && i < COUNT(parts); i++)
+		if (json_object_set_new(ret, parts[i].member, parts[i].write(v)) != 0)
+			return NULL;
+	return steal(&ret);
 }

@@ -123,6 +123,15 @@ static void test_each_mistake_has_its_place(void **state)
 		{ slots, "slots: absent.yaml\n", "absent.yaml" },
 		{ "SOFTHSM2_CONF", "LD_PRELOAD", "can not be set here" },
 		{ "SOFTHSM2_CONF", "PATH", "can not be set here" },
+		{ "order: {", "label: { template: t }\norder: {", "\"printer\" is missing" },
+		{ "order: {", "label: { template: t, printer: p, x: 1 }\norder: {",
+		    "unknown key \"x\"" },
+		{ "order: {", "label: { template: t, printer: \"lpt1\" }\norder: {",
+		    "station.yaml:15:32: \"lpt1\": a printer is tcp:" },
+		{ "order: {", "label: { template: t, printer: \"tcp:zebra:9100\" }\norder: {",
+		    "names are not looked up" },
+		{ "order: {", "label: { template: t, printer: \"file:labels/all.zpl\" }\norder: {",
+		    "with one %s" },
 		{ "quantity: 5", "quantity: 0", "station.yaml:15:" },
 		{ "records: records.db\n", "records: a\nrecords: b\n", "station.yaml:3:1" },
 		{ "pin: pin }", "pin: pin, anchors: x }", "anchors belong to hsm.attestation" },
@@ -163,6 +172,23 @@ static void test_places(void **state)
 	assert_int_equal(c->slots[2].place_count, 0);
 }
 
+static void test_labels(void **state)
+{
+	AUTO_PTR(config) *c = NULL, *none = NULL;
+	AUTO_STRUCT(buf) text = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_ok(load(&none, good, &e), &e);
+	assert_null(none->label_template);
+	change("order: {", "label: { template: t.zpl, printer: \"file:l/%s.zpl\" }\norder: {",
+	    &text);
+	assert_ok(load(&c, buf_str(&text, &e), &e), &e);
+	assert_int_equal(c->label_template[0], '/');
+	assert_int_equal(strncmp(c->label_printer, "file:/", 6), 0);
+	assert_non_null(strstr(c->label_printer, "/l/%s.zpl"));
+}
+
 /* A file of slots beside station.yaml; `slots` alone is read of the latter. */
 static void test_a_file_of_slots(void **state)
 {
@@ -197,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_all_of_it),
 		cmocka_unit_test(test_each_mistake_has_its_place),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_a_file_of_slots),
 	};
 

@@ -67,6 +67,9 @@ const struct command commands[] = {
 	    "prompt" },
 	{ "profile", cmd_profile, "check FILE...\n          errors as file:line:col" },
 	{ "log", cmd_log, "[SERIAL] (--config F | --records R) [--json]\n          what happened" },
+	{ "unit", cmd_unit,
+	    "SERIAL (--config F | --records R) [--json]\n"
+	    "          all about one unit: steps, checks, certificate, errors, retests, orphans" },
 	{ "evidence", cmd_evidence,
 	    "SERIAL --dir OUT (--config F | --records R)\n"
 	    "          CSR, certificate, chain, proof and attestation of a unit as files" },
@@ -106,6 +109,29 @@ int cli_fail(const struct err *e)
 	if (err_is(e, "nomem"))
 		return EXIT_STATION;
 	return e->domain == ERR_CONFIG || e->domain == ERR_OPERATOR ? EXIT_INPUT : EXIT_STATION;
+}
+
+int cli_json(const json_t *object)
+{
+	AUTO_STRUCT(buf) text = { 0 };
+	struct err e = { 0 };
+
+	if (json_canonical(object, &text, &e) != 0 || buf_add_u8(&text, '\n', &e) != 0)
+		return cli_fail(&e);
+	if (fwrite(text.data, 1, text.len, stdout) == text.len && fflush(stdout) == 0)
+		return EXIT_PASSED;
+	(void)err_errno(&e, ERR_CONFIG, "file", "writing the answer");
+	return cli_fail(&e);
+}
+
+int cli_fail_as(bool json, const struct err *e)
+{
+	AUTO(json_t) *line = json ? json_pack("{s:o}", "err", json_from_err(e)) : NULL;
+
+	if (line != NULL && json_object_set_new(json_object_get(line, "err"), "advice",
+				json_string(advice_for(e))) == 0)
+		(void)cli_json(line); /* the text says it too */
+	return cli_fail(e);
 }
 
 int cli_usage(const char *name)

@@ -2,7 +2,7 @@
 #ifndef KILN_CLI_H
 #define KILN_CLI_H
 
-#include "err.h"
+#include "json.h"
 
 enum exit_code {
 	EXIT_PASSED = 0, /* all passed */
@@ -39,6 +39,7 @@ int cmd_run(int argc, char **argv);
 int cmd_scrap(int argc, char **argv);
 int cmd_slots(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_unit(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 
@@ -47,6 +48,11 @@ extern const struct command commands[];
 
 /* "kiln: <message>" and what to do, on stderr; the exit code that belongs to the error. */
 int cli_fail(const struct err *e);
+/* The same; and with json, for a program that asked, {"err": {domain, scope, code, message, retry, advice}} as a line on
+ * stdout. */
+int cli_fail_as(bool json, const struct err *e);
+/* One canonical line on stdout; the exit code. */
+int cli_json(const json_t *object);
 /* "usage: kiln NAME ..." on stderr; EXIT_USAGE. */
 int cli_usage(const char *name);
 /* A text of the records on stdout: what a terminal would obey becomes '?'. */

@@ -216,6 +216,12 @@ must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e)
  * ("unrevoked" "revoked"; "undecided": no answer came, and its unit still waits),"revoked_by","event"
  * (its record),"at" (since when it is listed),"revoked_at"}], one for each attempt, oldest first. */
 must_check int records_orphans(struct records *r, json_t **ret, struct err *e);
+/* The same of one unit. */
+must_check int records_unit_orphans(struct records *r, const char *serial, json_t **ret,
+    struct err *e);
+/* {"sha256","product","version","anchors"} of a profile that was used; anchors absent where it has none.
+ * RECORDS "profile.unknown". */
+must_check int records_profile(struct records *r, const char *sha256, json_t **ret, struct err *e);
 /* {"ordered","issued","orphaned","reserved"} of an order; "order.unknown". */
 must_check int records_order(struct records *r, const char *id, json_t **ret, struct err *e);
 /* A blob by its hex digest, which is checked: "verify.blob". "blob.unknown" where there is none. */

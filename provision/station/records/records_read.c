@@ -224,32 +224,65 @@ static int add_times(struct db *db, json_t *orphans, struct err *e)
 	return 0;
 }
 
-int records_orphans(struct records *r, json_t **ret, struct err *e)
+/* serial NULL: of all units. */
+static int orphans_read(struct db *db, const char *serial, json_t **ret, struct err *e)
 {
 	AUTO(json_t) *orphans = NULL;
+
+	if (db_rows(db,
+		"SELECT orphan.id, orphan.event, orphan.job, job.serial, orphan.attempt,"
+		" orphan.csr, orphan.spki, orphan.certificate, orphan.number, orphan.reason,"
+		" orphan.revocation, orphan.revoked_by FROM orphan"
+		" JOIN job ON job.number = orphan.job WHERE job.serial = ?1 OR ?1 IS NULL"
+		/* Its unit may still come back, but what an answer that was lost issued never will. */
+		" UNION ALL SELECT intent.csr, intent.event, intent.job, job.serial,"
+		" intent.attempt, intent.csr, job.spki, NULL, NULL,"
+		" 'possibly issued by attempt ' || intent.attempt ||"
+		" ': no answer came; its unit still waits', 'undecided', NULL FROM intent"
+		" JOIN job ON job.number = intent.job WHERE intent.kind = 'enrol'"
+		" AND job.status IN ('open', 'parked')"
+		" AND intent.state IN ('open', 'possibly-issued') AND NOT EXISTS (SELECT 1"
+		" FROM certificate c WHERE c.job = intent.job AND c.attempt = intent.attempt)"
+		" AND (job.serial = ?1 OR ?1 IS NULL) ORDER BY 2, 3, 5",
+		DB_ARGS(db_text(serial)), &orphans, e) != 0 ||
+	    add_times(db, orphans, e) != 0)
+		return -1;
+	*ret = steal(&orphans);
+	return 0;
+}
+
+int records_unit_orphans(struct records *r, const char *serial, json_t **ret, struct err *e)
+{
 	int rc;
 
 	(void)pthread_mutex_lock(&r->reading);
-	rc = db_rows(&r->reader,
-	    "SELECT orphan.id, orphan.event, orphan.job, job.serial, orphan.attempt, orphan.csr,"
-	    " orphan.spki, orphan.certificate, orphan.number, orphan.reason, orphan.revocation,"
-	    " orphan.revoked_by FROM orphan JOIN job ON job.number = orphan.job"
-	    /* Its unit may still come back, but what an answer that was lost issued never will. */
-	    " UNION ALL SELECT intent.csr, intent.event, intent.job, job.serial, intent.attempt,"
-	    " intent.csr, job.spki, NULL, NULL, 'possibly issued by attempt ' || intent.attempt ||"
-	    " ': no answer came; its unit still waits', 'undecided', NULL FROM intent JOIN job ON"
-	    " job.number = intent.job WHERE intent.kind = 'enrol' AND job.status IN ('open', "
-	    "'parked')"
-	    " AND intent.state IN ('open', 'possibly-issued') AND NOT EXISTS (SELECT 1 FROM "
-	    "certificate"
-	    " c WHERE c.job = intent.job AND c.attempt = intent.attempt) ORDER BY 2, 3, 5",
-	    DB_NONE, &orphans, e);
-	if (rc == 0)
-		rc = add_times(&r->reader, orphans, e);
+	rc = orphans_read(&r->reader, serial, ret, e);
 	(void)pthread_mutex_unlock(&r->reading);
-	if (rc == 0)
-		*ret = steal(&orphans);
 	return rc;
+}
+
+int records_orphans(struct records *r, json_t **ret, struct err *e)
+{
+	return records_unit_orphans(r, NULL, ret, e);
+}
+
+int records_profile(struct records *r, const char *sha256, json_t **ret, struct err *e)
+{
+	json_t *profile = NULL;
+	int rc;
+
+	(void)pthread_mutex_lock(&r->reading);
+	rc = db_row(&r->reader,
+	    "SELECT sha256, product, version, anchors FROM profile WHERE sha256 = ?1",
+	    DB_ARGS(db_text(sha256)), &profile, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	if (rc != 0)
+		return -1;
+	if (profile == NULL)
+		return err_set(e, ERR_RECORDS, "profile.unknown", "profile %s is not recorded",
+		    sha256);
+	*ret = profile;
+	return 0;
 }
 
 int records_order(struct records *r, const char *id, json_t **ret, struct err *e)

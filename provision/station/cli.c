@@ -71,7 +71,7 @@ const struct command commands[] = {
 	    "SERIAL (--config F | --records R) [--json]\n"
 	    "          all about one unit: steps, checks, certificate, errors, retests, orphans" },
 	{ "evidence", cmd_evidence,
-	    "SERIAL --dir OUT (--config F | --records R)\n"
+	    "SERIAL (--dir OUT | --tar FILE|- | --json) (--config F | --records R)\n"
 	    "          CSR, certificate, chain, proof and attestation of a unit as files" },
 	{ "verify", cmd_verify,
 	    "--config F | --records R --trust PEM...  [--accept-test-ca] [--json]\n"

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,7 +30,28 @@ int proc_folder(struct buf *ret, struct err *e)
 
 enum { ARGUMENTS_MAX = 30 };
 
-static int spawn(const char *path, const char *const arguments[], int channel, pid_t *ret_pid)
+/* What the child finds as its descriptors: the channel as SERVE_FD, or (output) as its 1 and nothing else. */
+static int set_descriptors(posix_spawn_file_actions_t *actions, int channel, bool output)
+{
+	int rc;
+
+	if ((rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0)) != 0)
+		return rc;
+	if (output)
+		rc = posix_spawn_file_actions_addopen(actions, 2, "/dev/null", O_WRONLY, 0);
+	else
+		rc = posix_spawn_file_actions_adddup2(actions, 2, 1);
+	if (rc != 0)
+		return rc;
+	rc = posix_spawn_file_actions_adddup2(actions, channel, output ? 1 : SERVE_FD);
+	if (rc != 0)
+		return rc;
+	return posix_spawn_file_actions_addclosefrom_np(actions, output ? 3 : SERVE_FD + 1);
+}
+
+/* arguments begin behind argv[0], which is path. */
+static int spawn(const char *path, const char *const arguments[], int channel, bool output,
+    pid_t *ret_pid)
 {
 	const char *argv[ARGUMENTS_MAX + 2] = { path };
 	posix_spawn_file_actions_t actions;
@@ -54,10 +76,7 @@ static int spawn(const char *path, const char *const arguments[], int channel, p
 		 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)) == 0 &&
 	    (rc = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
 	    (rc = posix_spawnattr_setsigdefault(&attributes, &all)) == 0 &&
-	    (rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
-	    (rc = posix_spawn_file_actions_adddup2(&actions, 2, 1)) == 0 &&
-	    (rc = posix_spawn_file_actions_adddup2(&actions, channel, SERVE_FD)) == 0 &&
-	    (rc = posix_spawn_file_actions_addclosefrom_np(&actions, SERVE_FD + 1)) == 0)
+	    (rc = set_descriptors(&actions, channel, output)) == 0)
 		rc = posix_spawn(ret_pid, path, &actions, &attributes, (char **)(uintptr_t)argv,
 		    environ);
 	(void)posix_spawnattr_destroy(&attributes);
@@ -83,7 +102,7 @@ int proc_start(const char *name, const char *const arguments[], int *ret_fd, pid
 	high = fcntl(ends[1], F_DUPFD_CLOEXEC, SERVE_FD + 1);
 	(void)close(ends[1]); /* nothing was written */
 	FAILPOINT("child.spawn");
-	rc = high >= 0 ? spawn(text, arguments, high, ret_pid) : errno;
+	rc = high >= 0 ? spawn(text, arguments, high, false, ret_pid) : errno;
 	FAILPOINT("child.spawned");
 	if (high >= 0)
 		(void)close(high); /* the child has its copy */
@@ -91,6 +110,27 @@ int proc_start(const char *name, const char *const arguments[], int *ret_fd, pid
 		(void)close(ends[0]); /* nobody is at the other end */
 		errno = rc;
 		return err_errno(e, ERR_CONFIG, "proc", "starting %s", text);
+	}
+	*ret_fd = ends[0];
+	return 0;
+}
+
+int proc_start_output(const char *path, const char *const arguments[], int *ret_fd, pid_t *ret_pid,
+    struct err *e)
+{
+	int ends[2], high, rc;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return err_errno(e, ERR_CONFIG, "proc", "making a pipe for %s", path);
+	high = fcntl(ends[1], F_DUPFD_CLOEXEC, SERVE_FD + 1); /* as in proc_start */
+	(void)close(ends[1]);                                 /* nothing was written */
+	rc = high >= 0 ? spawn(path, arguments, high, true, ret_pid) : errno;
+	if (high >= 0)
+		(void)close(high); /* the child has its copy */
+	if (rc != 0) {
+		(void)close(ends[0]); /* nobody is at the other end */
+		errno = rc;
+		return err_errno(e, ERR_CONFIG, "proc", "starting %s", path);
 	}
 	*ret_fd = ends[0];
 	return 0;

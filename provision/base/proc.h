@@ -16,6 +16,13 @@
 must_check int proc_start(const char *name, const char *const arguments[], int *ret_fd,
     pid_t *ret_pid, struct err *e);
 
+/*
+ * Starts the program at path, as above, for what it writes: *ret_fd is the reading end of its standard output. It has
+ * no other descriptor but 0 and 2, which are /dev/null.
+ */
+must_check int proc_start_output(const char *path, const char *const arguments[], int *ret_fd,
+    pid_t *ret_pid, struct err *e);
+
 /* Where the programs lie: the folder of this executable. Appended to ret as text. */
 must_check int proc_folder(struct buf *ret, struct err *e);
 

@@ -179,6 +179,33 @@ static void test_too_many_arguments(void **state)
 	json_decref(start(arguments));
 }
 
+static void test_what_a_program_writes(void **state)
+{
+	static const char *const arguments[] = { "-c", "echo /proc/$$/fd/*; echo seen >&2; cat",
+		NULL };
+	static const char *const none[] = { NULL };
+	char said[200] = "", wanted[100];
+	struct err e = { 0 };
+	int fd, status;
+	pid_t pid;
+	size_t len = 0;
+	ssize_t n;
+
+	(void)state;
+	assert_ok(proc_start_output("/bin/sh", arguments, &fd, &pid, &e), &e);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	while ((n = read(fd, said + len, sizeof(said) - 1 - len)) > 0)
+		len += (size_t)n;
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)snprintf(wanted, sizeof(wanted), "/proc/%d/fd/0 /proc/%d/fd/1 /proc/%d/fd/2", pid,
+	    pid, pid);
+	assert_memory_equal(said, wanted, strlen(wanted));
+	assert_null(strstr(said, "seen"));
+	assert_err(proc_start_output("/no/such", none, &fd, &pid, &e), &e, "proc");
+}
+
 static void test_folder(void **state)
 {
 	AUTO_STRUCT(buf) folder = { 0 };
@@ -206,6 +233,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_closing_is_seen_by_the_child),
 		cmocka_unit_test(test_no_such_program),
 		cmocka_unit_test(test_too_many_arguments),
+		cmocka_unit_test(test_what_a_program_writes),
 		cmocka_unit_test(test_folder),
 	};
 

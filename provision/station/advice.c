@@ -53,6 +53,9 @@ static const struct {
 	{ "yaml", "correct the file at that place" },
 	{ "profile", "correct the profile at that place" },
 	{ "unit.unknown", "check the serial" },
+	{ "unit.serial", "check the serial" },
+	{ "inquiry.busy", "ask again in a moment" },
+	{ "inquiry.long", "ask on the command line: kiln unit, kiln evidence or kiln report" },
 	{ "station.absent", "start it: kiln run --config station.yaml. A kiln batch is not asked: "
 			    "what it does is on its own screen" },
 	{ "station.state", "nothing to do: kiln status says what it does" },

@@ -215,6 +215,7 @@ static void service_free(struct service *s)
 		station_close(s->station);
 	service_people_close(s);
 	service_labels_close(s);
+	service_close_inquiries(s);
 	if (s->control != NULL)
 		control_close(s->control);
 	if (s->view != NULL)
@@ -241,7 +242,8 @@ static int run(struct service *s, const struct config *config, struct err *e)
 	    service_recall(s, e) != 0 || service_people_open(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
-	if (listen_for(s, config, e) != 0 || prepare(s, e) != 0)
+	if (service_open_inquiries(s, e) != 0 || listen_for(s, config, e) != 0 ||
+	    prepare(s, e) != 0)
 		return -1;
 	if (event_base_dispatch(s->loop) < 0) /* it ends by loopbreak */
 		(void)err_errno(&s->why, ERR_CONFIG, "loop", "waiting for what happens next");

@@ -23,11 +23,20 @@ struct service_options {
  *   resume {slot?}   ... and begins; also opens a slot that its failures have closed
  *   operator {badge} or {name, pin}   signs on, in place of who was on: {name, role}
  *   operator {off: true}              signs off
+ *   label {serial, reason?}           another label of a passed unit: {serial, waiting, printer}
  *
  * each an event of the records before it is answered. Who does it: without operators (station.yaml) the user
  * of the client's process; with them whoever is signed on, or for this one request "as" {badge} or {name,
  * pin}. The command line of root and of the station's own user acts as an engineer ("unix:root"); a console
  * says "via" and does not.
+ * From the records, and no event of them:
+ *
+ *   unit     {serial}  dossier.h
+ *   evidence {serial}  {serial, name, tar}: a tar file in base64 (evidence.h)
+ *   trend    {hours}   how the line does: of a report of the shift that runs (or of the last 8 hours, or of so many,
+ *                      at most 24) its made, period, units, yields, jobs, rate, steps, split, bottleneck and
+ *                      outages; failures and waits {list, others (times)}; shift (its name, or null)
+ *
  * Returns -1 where it could not begin.
  */
 must_check int service_run(struct event_base *loop, const struct service_options *options,

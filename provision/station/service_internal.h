@@ -31,6 +31,7 @@ struct service {
 	struct control *control;
 	struct view *view;
 	struct labels *labels; /* NULL: none are printed */
+	struct inquiries *inquiries;
 	struct event *interrupt, *terminate, *beat, *watchdog;
 	struct login *login; /* NULL: there are no operators */
 	struct seat seat;
@@ -122,5 +123,16 @@ void service_labels_finish(struct service *s);
 /* {serial, reason} -> {serial, waiting, printer "up" "down"}: another label of a passed unit. */
 must_check int service_label(struct service *s, struct control_question *q, const struct actor *by,
     struct err *e);
+
+/* service_inquiry.c */
+must_check int service_unit(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+must_check int service_evidence(struct service *s, struct control_question *q,
+    const struct actor *by, struct err *e);
+must_check int service_trend(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+must_check int service_open_inquiries(struct service *s, struct err *e);
+/* Answers what was asked; before the control socket closes. */
+void service_close_inquiries(struct service *s);
 
 #endif

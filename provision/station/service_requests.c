@@ -10,6 +10,9 @@ const struct request_kind request_kinds[] = {
 	{ "resume", ROLE_OPERATOR, service_resume },
 	{ "operator", ROLE_NONE, service_operator },
 	{ "label", ROLE_OPERATOR, service_label },
+	{ "unit", ROLE_OPERATOR, service_unit },
+	{ "evidence", ROLE_OPERATOR, service_evidence },
+	{ "trend", ROLE_OPERATOR, service_trend },
 	{ NULL, ROLE_NONE, NULL },
 };
 

@@ -38,6 +38,31 @@ enum who report_who(enum step_id step)
 	return WHO_DEVICE;
 }
 
+enum who report_bottleneck(const struct report *r)
+{
+	enum who most = WHO_COUNT;
+
+	if (r->whole.count == 0)
+		return WHO_COUNT;
+	for (enum who w = WHO_DEVICE; w < WHO_COUNT; w++)
+		if (most == WHO_COUNT || histogram_percentile(&r->split[w], 50) >
+					     histogram_percentile(&r->split[most], 50))
+			most = w;
+	return most;
+}
+
+enum step_id report_longest_step(const struct report *r, enum who who)
+{
+	enum step_id longest = STEP_COUNT;
+
+	for (enum step_id s = STEP_IDENTIFY; s < STEP_COUNT; s++)
+		if (report_who(s) == who && r->steps[s].count > 0 &&
+		    (longest == STEP_COUNT || histogram_percentile(&r->steps[s], 50) >
+						  histogram_percentile(&r->steps[longest], 50)))
+			longest = s;
+	return longest;
+}
+
 int64_t report_ended(const struct report *r)
 {
 	return r->units[REPORT_PASSED] + r->units[REPORT_FAILED];

@@ -174,6 +174,10 @@ int64_t report_ended(const struct report *r);
 int64_t report_per_hour(const struct report *r);
 /* Who a step's time is counted to. */
 enum who report_who(enum step_id step);
+/* Who has the largest part of a passed job, by the medians of split; WHO_COUNT where none passed. The longest step of
+ * theirs, by the median; STEP_COUNT where there is none. */
+enum who report_bottleneck(const struct report *r);
+enum step_id report_longest_step(const struct report *r, enum who who);
 
 /* Told of each unit, in the order of serials, or NULL. */
 struct report_hook {

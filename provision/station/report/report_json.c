@@ -157,6 +157,21 @@ static json_t *json_of_split(const struct report *r)
 	return list;
 }
 
+static json_t *json_of_bottleneck(const struct report *r)
+{
+	enum who who = report_bottleneck(r);
+	enum step_id step;
+	int64_t ms;
+
+	if (who == WHO_COUNT)
+		return json_null();
+	step = report_longest_step(r, who);
+	ms = histogram_percentile(&r->split[who], 50);
+	return json_pack("{s:s, s:I, s:I, s:s*}", "by", who_name(who), "p50_ms", n(ms), "share_ppm",
+	    n(view_share(ms, histogram_percentile(&r->whole, 50))), "step",
+	    step != STEP_COUNT ? step_name(step) : NULL);
+}
+
 static json_t *json_of_orphans(const struct report *r)
 {
 	json_t *list = json_array();
@@ -213,6 +228,7 @@ int report_json(const struct report *r, const struct report_head *h, struct buf 
 		{ "rate", json_of_rate(r) },
 		{ "steps", json_of_steps(r) },
 		{ "split", json_of_split(r) },
+		{ "bottleneck", json_of_bottleneck(r) },
 		{ "slots", json_of_tallies(&r->slots) },
 		{ "operators", json_of_tallies(&r->operators) },
 		{ "products", json_of_tallies(&r->products) },

@@ -12,10 +12,13 @@ struct deed {
 	struct evhttp_connection *connection;
 	struct feed *feed;
 	struct event *deadline;
+	const struct deed_manner *manner;
 	json_t *asked;
 	void (*ended)(void *context);
 	void *context;
 };
+
+const struct deed_manner deed_done = { ANSWER_S, reply_ok };
 
 static void deed_free(struct deed *d)
 {
@@ -70,7 +73,7 @@ static bool on_line(void *context, const json_t *line)
 		return false;
 	}
 	evhttp_connection_set_closecb(d->connection, NULL, NULL);
-	reply_json(d->request, HTTP_OK, json_pack("{s:O}", "ok", ok));
+	d->manner->reply(d->request, ok);
 	end(d);
 	return false;
 }
@@ -113,9 +116,10 @@ void deed_close(struct deed *d)
 }
 
 int deed_open(struct deed **ret, struct event_base *loop, struct evhttp_request *request,
-    json_t *asked, const char *path, void (*ended)(void *context), void *context, struct err *e)
+    const struct deed_manner *manner, json_t *asked, const char *path, void (*ended)(void *context),
+    void *context, struct err *e)
 {
-	const struct timeval patience = { ANSWER_S, 0 };
+	const struct timeval patience = { manner->patience_s, 0 };
 	struct deed *d = calloc(1, sizeof(*d));
 
 	if (d == NULL) {
@@ -124,6 +128,7 @@ int deed_open(struct deed **ret, struct event_base *loop, struct evhttp_request 
 	}
 	*d = (struct deed){ .request = request,
 		.connection = evhttp_request_get_connection(request),
+		.manner = manner,
 		.asked = asked,
 		.ended = ended,
 		.context = context };

@@ -84,13 +84,25 @@ static int check_token(const struct guard *g, const struct guard_head *h, struct
 	return 0;
 }
 
+static int check_origin(const struct guard *g, const struct guard_head *h, struct err *e)
+{
+	if (h->origin != NULL ? is(h->origin, g->origin) : is(h->site, "same-origin"))
+		return 0;
+	return err_set(e, ERR_OPERATOR, "console.origin",
+	    "only the page of this console may do that");
+}
+
+int guard_check_page(const struct guard *g, const struct guard_head *h, struct err *e)
+{
+	if (guard_check(g, h, e) != 0 || check_origin(g, h, e) != 0)
+		return -1;
+	return check_token(g, h, e);
+}
+
 int guard_check_deed(const struct guard *g, const struct guard_head *h, struct err *e)
 {
-	if (guard_check(g, h, e) != 0)
+	if (guard_check(g, h, e) != 0 || check_origin(g, h, e) != 0)
 		return -1;
-	if (h->origin != NULL ? !is(h->origin, g->origin) : !is(h->site, "same-origin"))
-		return err_set(e, ERR_OPERATOR, "console.origin",
-		    "only the page of this console may do that");
 	if (h->type == NULL || strcasecmp(h->type, "application/json") != 0)
 		return err_set(e, ERR_OPERATOR, "console.type",
 		    "the Content-Type is application/json");

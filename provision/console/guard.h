@@ -26,8 +26,10 @@ must_check int guard_init(struct guard *g, uint16_t port, struct err *e);
 /* Any request. Errors: OPERATOR "console.host" (a name that somebody points at this machine),
  * "console.site" (another page asks). */
 must_check int guard_check(const struct guard *g, const struct guard_head *h, struct err *e);
-/* One that does something, beside the first. Errors: OPERATOR "console.origin", "console.type",
- * "console.token". */
+/* One by which something is learnt that is not on every screen, beside the first. Errors: OPERATOR
+ * "console.origin", "console.token". */
+must_check int guard_check_page(const struct guard *g, const struct guard_head *h, struct err *e);
+/* One that does something. Errors: as guard_check_page, "console.type". */
 must_check int guard_check_deed(const struct guard *g, const struct guard_head *h, struct err *e);
 
 /* A session: the one that the browser has, or a new one. Fills its token and the Set-Cookie header. */

@@ -60,6 +60,11 @@ void reply_json(struct evhttp_request *request, int status, json_t *body)
 		reply_bytes(request, status, "application/json", text.data, text.len);
 }
 
+void reply_ok(struct evhttp_request *request, const json_t *ok)
+{
+	reply_json(request, HTTP_OK, json_pack("{s:O}", "ok", ok));
+}
+
 void reply_err(struct evhttp_request *request, int status, const struct err *why)
 {
 	reply_json(request, status, json_pack("{s:o}", "err", json_from_err(why)));

@@ -15,6 +15,8 @@ void reply_bytes(struct evhttp_request *request, int status, const char *type, c
     size_t len);
 /* Takes body over, which may be NULL after a failed constructor. */
 void reply_json(struct evhttp_request *request, int status, json_t *body);
+/* {"ok": ...}, borrowed */
+void reply_ok(struct evhttp_request *request, const json_t *ok);
 /* {"err": {...}} */
 void reply_err(struct evhttp_request *request, int status, const struct err *why);
 

@@ -18,6 +18,8 @@
 #include "deed_text.h"
 #include "guard.h"
 #include "guests.h"
+#include "look.h"
+#include "look_text.h"
 #include "reply.h"
 #include "stream.h"
 
@@ -45,7 +47,7 @@ struct server {
 	const char *socket;
 	struct guard guard;
 	uint16_t port;
-	struct seat streams[SERVER_BROWSERS_MAX], deeds[SERVER_DEEDS_MAX];
+	struct seat streams[SERVER_BROWSERS_MAX], deeds[SERVER_DEEDS_MAX], looks[SERVER_LOOKS_MAX];
 };
 
 static int fail(struct err *e, const char *what)
@@ -115,11 +117,57 @@ static void serve_events(struct server *s, struct evhttp_request *request)
 		reply_err(request, FULL, &e);
 }
 
+/* Takes asked over. */
+static void open_deed(struct server *s, struct seat *seat, struct evhttp_request *request,
+    const struct deed_manner *manner, json_t *asked)
+{
+	struct err e = { 0 };
+
+	if (seat == NULL) {
+		json_decref(asked);
+		refuse_full(request);
+	} else if (deed_open(&seat->deed, s->base, request, manner, asked, s->socket, on_ended,
+		       seat, &e) != 0) {
+		reply_err(request, FULL, &e);
+	}
+}
+
+/* Seats of their own: nobody who looks keeps another from stopping the line. */
+static void look(struct server *s, struct evhttp_request *request, const char *what,
+    const struct deed_manner *manner)
+{
+	const struct guard_head head = head_of(request);
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	json_t *asked = NULL;
+	struct err e = { 0 };
+
+	if (guard_check_page(&s->guard, &head, &e) != 0)
+		reply_err(request, FORBIDDEN, &e);
+	else if (look_parse(what, query, &asked, &e) != 0)
+		reply_err(request, HTTP_BADREQUEST, &e);
+	else
+		open_deed(s, find_seat(s->looks, COUNT(s->looks)), request, manner, asked);
+}
+
+static void serve_unit(struct server *s, struct evhttp_request *request)
+{
+	look(s, request, "unit", &look_json);
+}
+
+static void serve_evidence(struct server *s, struct evhttp_request *request)
+{
+	look(s, request, "evidence", &look_file);
+}
+
+static void serve_trend(struct server *s, struct evhttp_request *request)
+{
+	look(s, request, "trend", &look_json);
+}
+
 static void serve_deed(struct server *s, struct evhttp_request *request)
 {
 	struct evbuffer *body = evhttp_request_get_input_buffer(request);
 	const struct guard_head head = head_of(request);
-	struct seat *seat = find_seat(s->deeds, COUNT(s->deeds));
 	json_t *asked = NULL;
 	struct err e = { 0 };
 
@@ -128,12 +176,8 @@ static void serve_deed(struct server *s, struct evhttp_request *request)
 	else if (deed_parse((const char *)evbuffer_pullup(body, -1), evbuffer_get_length(body),
 		     &asked, &e) != 0)
 		reply_err(request, HTTP_BADREQUEST, &e);
-	else if (seat == NULL) {
-		json_decref(asked);
-		refuse_full(request);
-	} else if (deed_open(&seat->deed, s->base, request, asked, s->socket, on_ended, seat, &e) !=
-		   0)
-		reply_err(request, FULL, &e);
+	else
+		open_deed(s, find_seat(s->deeds, COUNT(s->deeds)), request, &deed_done, asked);
 }
 
 static void serve_asset(struct evhttp_request *request, const struct asset *asset)
@@ -148,6 +192,9 @@ static const struct {
 } routes[] = {
 	{ "/session", "GET", EVHTTP_REQ_GET, serve_session },
 	{ "/events", "GET", EVHTTP_REQ_GET, serve_events },
+	{ "/unit", "GET", EVHTTP_REQ_GET, serve_unit },
+	{ "/evidence", "GET", EVHTTP_REQ_GET, serve_evidence },
+	{ "/trend", "GET", EVHTTP_REQ_GET, serve_trend },
 	{ "/do", "POST", EVHTTP_REQ_POST, serve_deed },
 };
 
@@ -303,6 +350,9 @@ void server_close(struct server *s)
 	for (size_t i = 0; i < COUNT(s->deeds); i++)
 		if (s->deeds[i].deed != NULL)
 			deed_close(s->deeds[i].deed);
+	for (size_t i = 0; i < COUNT(s->looks); i++)
+		if (s->looks[i].deed != NULL)
+			deed_close(s->looks[i].deed);
 	if (s->http != NULL)
 		evhttp_free(s->http);
 	if (s->guests != NULL)

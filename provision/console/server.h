@@ -2,8 +2,10 @@
  * HTTP/1.1 on 127.0.0.1, one thread, one libevent loop. There is no way to name another address.
  *
  *   GET  /, /main.js, ...      the page (asset.h)
- *   GET  /session              {token, assets}: what a POST has to bring, with the cookie
+ *   GET  /session              {token, assets}: what the ones below have to bring, with the cookie
  *   GET  /events               stream.h
+ *   GET  /unit, /evidence      ?serial=S: a unit, what proves its identity as a tar file (look_text.h)
+ *   GET  /trend                [?hours=N]: how the line does
  *   POST /do                   deed.h
  */
 #ifndef KILN_SERVER_H
@@ -14,7 +16,7 @@
 #include "err.h"
 #include "own.h"
 
-enum { SERVER_BROWSERS_MAX = 64, SERVER_DEEDS_MAX = 16 };
+enum { SERVER_BROWSERS_MAX = 64, SERVER_DEEDS_MAX = 16, SERVER_LOOKS_MAX = 16 };
 
 struct server;
 

@@ -4,6 +4,7 @@
 
 #include "deed_text.h"
 #include "guard.h"
+#include "look_text.h"
 #include "sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -36,10 +37,26 @@ static void check_guard(const char *text)
 	struct guard guard;
 	struct err e = { 0 };
 
-	if (guard_init(&guard, 1, &e) != 0 || guard_check_deed(&guard, &head, &e) == 0)
+	if (guard_init(&guard, 1, &e) != 0 || guard_check_deed(&guard, &head, &e) == 0 ||
+	    guard_check_page(&guard, &head, &e) == 0)
 		abort();
 	if (guard_session(&guard, text, token, cookie, &e) != 0 ||
 	    strlen(token) != GUARD_TOKEN - 1 || strpbrk(cookie, "\r\n") != NULL)
+		abort();
+}
+
+/* What is passed on is a serial, and what is named a plain name. */
+static void check_look(const char *text)
+{
+	AUTO(json_t) *asked = NULL;
+	struct err e = { 0 };
+	char name[100];
+
+	if (look_parse("unit", text, &asked, &e) == 0 &&
+	    json_string_length(json_object_get(asked, "serial")) - 1 >= LOOK_SERIAL_MAX)
+		abort();
+	look_file_name(text, name, sizeof(name));
+	if (name[0] == '\0' || name[0] == '.' || strpbrk(name, "/\\\"\r\n;%") != NULL)
 		abort();
 }
 
@@ -53,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	check_place((const char *)text.data);
 	check_guard((const char *)text.data);
+	check_look((const char *)text.data);
 	if (deed_parse((const char *)text.data, len, &asked, &e) == 0 &&
 	    json_object_get(asked, "do") == NULL)
 		abort();

@@ -46,6 +46,30 @@ static void hears_its_page(void **state)
 	assert_ok(guard_check_deed(&f->guard, &f->head, &e), &e);
 }
 
+/* Without a body there is no type; all else is as for a deed. */
+static void looks_need_the_page_too(void **state)
+{
+	struct fixture *f = *state;
+	const struct guard_head page = f->head;
+	struct err e = { 0 };
+
+	f->head.type = NULL;
+	assert_ok(guard_check_page(&f->guard, &f->head, &e), &e);
+	f->head.origin = NULL;
+	assert_ok(guard_check_page(&f->guard, &f->head, &e), &e);
+	f->head.site = NULL;
+	assert_err(guard_check_page(&f->guard, &f->head, &e), &e, "console.origin");
+	f->head = page;
+	f->head.origin = "http://evil.example";
+	assert_err(guard_check_page(&f->guard, &f->head, &e), &e, "console.origin");
+	f->head = page;
+	f->head.host = "evil.example";
+	assert_err(guard_check_page(&f->guard, &f->head, &e), &e, "console.host");
+	f->head = page;
+	f->head.token = NULL;
+	assert_err(guard_check_page(&f->guard, &f->head, &e), &e, "console.token");
+}
+
 static void refuses_another_host(void **state)
 {
 	static const char *const hosts[] = { NULL, "", "127.0.0.1", "127.0.0.1:8481",
@@ -170,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(hears_its_page, setup),
+		cmocka_unit_test_setup(looks_need_the_page_too, setup),
 		cmocka_unit_test_setup(refuses_another_host, setup),
 		cmocka_unit_test_setup(refuses_another_site, setup),
 		cmocka_unit_test_setup(refuses_another_origin, setup),

@@ -30,6 +30,7 @@ static const struct {
 	{ "verify.position", witness },
 	{ "records.whole", "nothing has to be accepted: start the station" },
 	{ "records.space", "make room on the disk of the records" },
+	{ "records.space-low", "make room on the disk of the records before it is full" },
 	{ "records.disk", "make room on the disk of the records" },
 	{ "clock", "set this machine's clock right (NTP)" },
 	{ "clock.backwards", "set this machine's clock right (NTP). Where it is right now and was "
@@ -75,6 +76,21 @@ static const struct {
 	    "nothing to do: put it with the passed units. Only an engineer allows it a second "
 	    "identity: kiln rework SERIAL --reason R --by WHO --config station.yaml" },
 	{ "claim.scrapped", "put this unit into the red bin" },
+	{ "claim.retests",
+	    "put this unit aside. Where its cause is mended, an engineer allows it one more: kiln "
+	    "retest --serial SERIAL --reason R --config station.yaml" },
+	{ "retest.passed", "an engineer allows a second identity: kiln rework SERIAL --reason R "
+			   "--by WHO --config station.yaml" },
+	{ "retest.again", "nothing to do: plug it in" },
+	{ "retest.needless", "nothing to do: plug it in" },
+	{ "retest.slot", "plug the unit in: what is plugged in begins by itself" },
+	{ "acknowledge.nothing", "nothing to do" },
+	{ "line.stopped",
+	    "call the engineer: find what these units have in common, then: kiln release --reason "
+	    "R --config station.yaml" },
+	{ "retest.which", "say it with --slot or with --serial" },
+	{ "line.runs", "nothing to do: kiln status says what it does" },
+	{ "slot.unknown", "name a slot of station.yaml: kiln status lists them" },
 	{ "claim.busy", "let that station end it, or plug it in there" },
 	{ "claim.model", "put this unit aside and call the engineer: its serial was recorded with "
 			 "another model" },

@@ -60,3 +60,16 @@ int ground_check_space(uint64_t free_bytes, const char *path, struct err *e)
 	    "begun still end",
 	    (unsigned long long)(free_bytes >> 20), path, GROUND_FREE_MIB);
 }
+
+enum ground_space ground_space(uint64_t free_bytes, const char *path, struct err *ret_why)
+{
+	*ret_why = (struct err){ 0 };
+	if (ground_check_space(free_bytes, path, ret_why) != 0)
+		return GROUND_SPACE_DOWN;
+	if (free_bytes >= (uint64_t)GROUND_LOW_MIB << 20)
+		return GROUND_SPACE_UP;
+	(void)err_set(ret_why, ERR_RECORDS, "records.space-low",
+	    "%llu MiB are free for %s: with less than %d no unit begins any more",
+	    (unsigned long long)(free_bytes >> 20), path, GROUND_FREE_MIB);
+	return GROUND_SPACE_LOW;
+}

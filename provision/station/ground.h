@@ -14,6 +14,7 @@
 enum {
 	GROUND_CLOCK_MS = 300 * 1000, /* what clocks may differ by: smaller jumps never matter */
 	GROUND_FREE_MIB = 64,         /* several shifts of records */
+	GROUND_LOW_MIB = 4 * GROUND_FREE_MIB,
 };
 
 struct ground {
@@ -31,5 +32,9 @@ void ground_ca_said(struct ground *g, int64_t ca_ms, int64_t now_ms);
 must_check int ground_check_clock(struct ground *g, int64_t wall_ms, int64_t now_ms, struct err *e);
 /* RECORDS "records.space": too little is left on the disk of the records to begin another unit. */
 must_check int ground_check_space(uint64_t free_bytes, const char *path, struct err *e);
+
+enum ground_space { GROUND_SPACE_UP, GROUND_SPACE_LOW, GROUND_SPACE_DOWN };
+/* How it stands before that. *ret_why: RECORDS "records.space-low" or "records.space", domain NONE for up. */
+enum ground_space ground_space(uint64_t free_bytes, const char *path, struct err *ret_why);
 
 #endif

@@ -35,7 +35,8 @@ struct slot;
  *            is then parked, and continued when it comes back)
  *            "anew": the unit lost its key; its job has ended and the next one begins at once
  *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
- *            station_ms domain code message advice       after it the device may be taken out
+ *            station_ms domain code message advice       after it the device may be taken out; first: no job
+ *            of this unit passed or failed before; waited: this one was continued (of a claimed unit both)
  *   left     slot
  *   slot-closed  slot code message advice  its link failed for several units in a row; nothing begins in it
  *            until the station starts again or the slot is resumed. Told again for each device
@@ -125,6 +126,8 @@ void station_job_over(struct station *s, struct job *j);
 void station_note(struct station *s, json_t *body);
 /* The CA's answer says what the time is, or does not. */
 void station_note_time(struct station *s, const json_t *answer);
+/* Bytes that are free for the records; "records.space" where that is not known. */
+must_check int station_free_space(const struct station *s, uint64_t *ret, struct err *e);
 /* May anything be made, by the clock? CONFIG "clock.backwards", "clock.ca". */
 must_check int station_check_clock(struct station *s, struct err *e);
 /* ... and is there room for another unit? RECORDS "records.space". */

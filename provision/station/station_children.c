@@ -93,14 +93,24 @@ int station_check_clock(struct station *s, struct err *e)
 	return -1;
 }
 
-int station_check_space(const struct station *s, struct err *e)
+int station_free_space(const struct station *s, uint64_t *ret, struct err *e)
 {
 	const char *path = s->config->records;
 	struct statvfs disk;
 
 	if (statvfs(path, &disk) != 0)
 		return err_errno(e, ERR_RECORDS, "records.space", "looking for room for %s", path);
-	return ground_check_space((uint64_t)disk.f_bavail * disk.f_frsize, path, e);
+	*ret = (uint64_t)disk.f_bavail * disk.f_frsize;
+	return 0;
+}
+
+int station_check_space(const struct station *s, struct err *e)
+{
+	uint64_t free_bytes;
+
+	if (station_free_space(s, &free_bytes, e) != 0)
+		return -1;
+	return ground_check_space(free_bytes, s->config->records, e);
 }
 
 /* A CA that is not believed for its dates is no CA's fault where it is our clock that is wrong. */

@@ -116,6 +116,30 @@ static void a_disk_without_room_begins_nothing(void **state)
 	assert_non_null(strstr(e.message, "make room"));
 }
 
+static void room_is_said_to_be_low_before_there_is_none(void **state)
+{
+	static const struct {
+		uint64_t free_bytes;
+		enum ground_space space;
+		const char *code;
+	} rows[] = {
+		{ 0, GROUND_SPACE_DOWN, "records.space" },
+		{ ((uint64_t)GROUND_FREE_MIB << 20) - 1, GROUND_SPACE_DOWN, "records.space" },
+		{ (uint64_t)GROUND_FREE_MIB << 20, GROUND_SPACE_LOW, "records.space-low" },
+		{ ((uint64_t)GROUND_LOW_MIB << 20) - 1, GROUND_SPACE_LOW, "records.space-low" },
+		{ (uint64_t)GROUND_LOW_MIB << 20, GROUND_SPACE_UP, "" },
+		{ UINT64_MAX, GROUND_SPACE_UP, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err why = { 0 };
+
+		assert_int_equal(ground_space(rows[i].free_bytes, "/r", &why), rows[i].space);
+		assert_string_equal(why.code, rows[i].code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +149,7 @@ int main(void)
 		cmocka_unit_test(the_cas_clock_is_the_other_witness),
 		cmocka_unit_test(what_is_not_known_says_nothing),
 		cmocka_unit_test(a_disk_without_room_begins_nothing),
+		cmocka_unit_test(room_is_said_to_be_low_before_there_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

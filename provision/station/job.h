@@ -61,6 +61,7 @@ struct job {
 
 	struct identity identity;
 	bool claimed;
+	bool first, waited;          /* of what it tells at its end (station.h) */
 	bool made_key;               /* a keygen of this job has taken effect */
 	bool sealed;                 /* a seal of this job has taken effect */
 	enum recovery_state state;   /* what the claim found in the records */

@@ -59,6 +59,9 @@ void job_tell_unit(struct job *j)
 	char advice[ADVICE_MAX];
 
 	write_advice(j, advice, sizeof(advice));
+	if (event != NULL && j->claimed)
+		(void)json_object_update_new(event,
+		    json_pack("{s:b, s:b}", "first", j->first, "waited", j->waited));
 	if (event != NULL && j->verdict.domain != ERR_NONE)
 		(void)json_object_update_new(event,
 		    json_pack("{s:s, s:s, s:s, s:s}", "domain", err_domain_name(j->verdict.domain),

@@ -170,7 +170,10 @@ enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
 	}
 	if (s->operator[0] != '\0' && json_set_str(r->body, "operator", s->operator, e) != 0)
 		return VERDICT_FAIL;
-	if (s->config->order != NULL && json_set_str(r->body, "order", s->config->order, e) != 0)
+	if ((s->config->order != NULL &&
+		json_set_str(r->body, "order", s->config->order, e) != 0) ||
+	    (s->config->rules.retests >= 0 &&
+		json_set_int(r->body, "retests", s->config->rules.retests, e) != 0))
 		return VERDICT_FAIL;
 	return VERDICT_DONE;
 }
@@ -292,6 +295,8 @@ int claimed(struct job *j, const struct record *r, struct err *e)
 	j->claimed = true;
 	j->number = json_opt_int(job, "job", 0);
 	j->ordinal = json_opt_int(job, "ordinal", 0);
+	j->first = !json_opt_bool(job, "again", false);
+	j->waited = json_opt_bool(job, "resumed", false);
 	j->state = recovery_state_of(job);
 	if (resume(j, job, e) != 0)
 		return -1;

@@ -92,49 +92,12 @@ static void test_one_station(void **state)
 	assert_ends(w, 0, 10, "B@1 failed device");
 }
 
-static void say(struct world *w, const char *what, const char *reason)
-{
-	must_tell(w, "{s:s, s:s, s:{s:s, s:[s]}}", "event", "station", "what", what, "detail",
-	    "reason", reason, "what", "line-stopped");
-}
-
-static void assert_said(struct world *w, int64_t max, const char *expected)
-{
-	AUTO(json_t) *said = NULL;
-	AUTO_STRUCT(buf) text = { 0 };
-	struct err e = { 0 };
-
-	assert_ok(records_said(w->r, "line-stopped", "line-released", max, &said, &e), &e);
-	for (size_t i = 0; i < json_array_size(said); i++)
-		assert_ok(buf_printf(&text, &e, "%s ",
-			      json_opt_str(json_object_get(json_array_get(said, i), "detail"),
-				  "reason", "?")),
-		    &e);
-	assert_string_equal(text.len > 0 ? buf_str(&text, &e) : "", expected);
-}
-
-static void test_what_was_said(void **state)
-{
-	struct world *w = *state;
-
-	assert_said(w, 5, "");
-	say(w, "line-stopped", "1");
-	say(w, "stopped", "2");
-	say(w, "line-released", "3");
-	say(w, "acknowledged", "\"what\":\"line-stopped\"");
-	assert_said(w, 5, "3 1 ");
-	assert_said(w, 1, "3 ");
-	say(w, "line-stopped", "4");
-	assert_said(w, 2, "4 3 ");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(test_jobs),
 		world_test(test_what_never_had_a_job),
 		world_test(test_one_station),
-		world_test(test_what_was_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,7 +199,8 @@ void records_stop(struct records *r);
 /*
  * Reading; from any thread while the writing thread runs (a second connection inside).
  * A job: {"job","serial","model","slot","profile","order","station","status" ("open" "parked" "passed"
- * "failed" "refused"),"resumed" (bool),"rework" (bool: a second identity),"step" (the furthest done),
+ * "failed" "refused"),"resumed" (bool),"rework" (bool: a second identity),"again" (bool: an
+ * earlier job of the unit passed or failed),"step" (the furthest done),
  * "firmware","lifecycle","spki","csr","certificate","chain","readback","statement","cms","jws" (of the
  * present attachment),"ordinal" (n of the order; absent once given back),"reuse" (bool),"intents":
  * {"keygen": state, "enrol": state, "seal": state} (of the last of each; beside the answers' states
@@ -267,19 +268,13 @@ must_check int records_station_events(struct records *r, const char *const whats
     int (*each)(const json_t *event, void *context, struct err *e), void *context, struct err *e);
 
 /*
- * records_ends.c: what the rules of a line go by (service_rules.c). All of this station, newest first, at
- * most max of them, as an array that the caller owns.
- *
- * How units ended after the event of that number: {"number","serial" ("": it never said it),"slot",
- * "outcome" ("passed" "failed" "refused"),"domain" (of its error, or "")}: jobs, and devices that were
- * turned away before they had one. No job that ended for the next one to begin at once, and no fault of the
- * station's.
+ * How units ended at this station after the event of that number, newest first, at most max of them:
+ * {"number","serial" ("": it never said it),"slot","outcome" ("passed" "failed" "refused"),"domain" (of its
+ * error, or "")}: jobs, and devices that were turned away before they had one. No job that ended for the
+ * next one to begin at once, and no fault of the station's. Owned by the caller.
  */
 must_check int records_ends(struct records *r, int64_t after, int64_t max, json_t **ret,
     struct err *e);
-/* The bodies of "station" events of these two whats. Reads none but events without a serial. */
-must_check int records_said(struct records *r, const char *what, const char *or_what, int64_t max,
-    json_t **ret, struct err *e);
 /* How many jobs of a unit failed, and whether a retest allows one more claim of it. */
 must_check int records_failures(struct records *r, const char *serial, int64_t *ret_failed,
     bool *ret_allowed, struct err *e);

@@ -10,13 +10,6 @@ static const char ends_query[] =
     " (body LIKE '%\"event\":\"refused\"%' AND (body LIKE '%\"what\":\"open\"%' OR"
     " body LIKE '%\"what\":\"identify\"%'))) ORDER BY seq DESC LIMIT ?3";
 
-static int parse_body(const json_t *row, json_t **ret, struct err *e)
-{
-	const char *text = json_opt_str(row, "body", "");
-
-	return json_parse(text, strlen(text), ret, ERR_RECORDS, e);
-}
-
 /* NULL: it is no end of a unit. */
 static const char *outcome_of(const json_t *body, const json_t *error)
 {
@@ -34,10 +27,10 @@ static const char *outcome_of(const json_t *body, const json_t *error)
 static int add_end(const json_t *row, json_t *ends, struct err *e)
 {
 	AUTO(json_t) *body = NULL;
+	const char *text = json_opt_str(row, "body", ""), *outcome;
 	const json_t *error;
-	const char *outcome;
 
-	if (parse_body(row, &body, e) != 0)
+	if (json_parse(text, strlen(text), &body, ERR_RECORDS, e) != 0)
 		return -1;
 	error = json_object_get(body, "error");
 	outcome = outcome_of(body, error);
@@ -53,58 +46,24 @@ static int add_end(const json_t *row, json_t *ends, struct err *e)
 	return 0;
 }
 
-static int read_rows(struct records *r, const char *sql, const struct db_value *args, size_t count,
-    json_t **ret, struct err *e)
-{
-	int rc;
-
-	(void)pthread_mutex_lock(&r->reading);
-	rc = db_rows(&r->reader, sql, args, count, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
-	return rc;
-}
-
 int records_ends(struct records *r, int64_t after, int64_t max, json_t **ret, struct err *e)
 {
 	AUTO(json_t) *rows = NULL;
 	AUTO(json_t) *ends = json_array();
+	int rc;
 
 	if (ends == NULL)
 		return err_nomem(e);
-	if (read_rows(r, ends_query, DB_ARGS(db_text(r->station), db_int(after), db_int(max)),
-		&rows, e) != 0)
+	(void)pthread_mutex_lock(&r->reading);
+	rc = db_rows(&r->reader, ends_query,
+	    DB_ARGS(db_text(r->station), db_int(after), db_int(max)), &rows, e);
+	(void)pthread_mutex_unlock(&r->reading);
+	if (rc != 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		if (add_end(json_array_get(rows, i), ends, e) != 0)
 			return -1;
 	*ret = steal(&ends);
-	return 0;
-}
-
-int records_said(struct records *r, const char *what, const char *or_what, int64_t max,
-    json_t **ret, struct err *e)
-{
-	AUTO(json_t) *rows = NULL;
-	AUTO(json_t) *said = json_array();
-
-	if (said == NULL)
-		return err_nomem(e);
-	if (read_rows(r,
-		"SELECT body FROM event WHERE serial IS NULL AND station = ?1 AND"
-		" (body LIKE '%\"what\":\"' || ?2 || '\"%' OR"
-		" body LIKE '%\"what\":\"' || ?3 || '\"%') ORDER BY number DESC LIMIT ?4",
-		DB_ARGS(db_text(r->station), db_text(what), db_text(or_what), db_int(max)), &rows,
-		e) != 0)
-		return -1;
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		json_t *body = NULL;
-
-		if (parse_body(json_array_get(rows, i), &body, e) != 0)
-			return -1;
-		if (json_array_append_new(said, body) != 0)
-			return err_nomem(e);
-	}
-	*ret = steal(&said);
 	return 0;
 }
 

@@ -64,7 +64,10 @@ static const char job_query[] =
     " (SELECT CASE WHEN earlier.spki IS NULL THEN 'unseen' ELSE 'seen' END FROM job earlier"
     " WHERE earlier.serial = job.serial AND earlier.number < job.number AND EXISTS"
     " (SELECT 1 FROM intent WHERE intent.job = earlier.number AND intent.kind = 'keygen')"
-    " ORDER BY earlier.number DESC LIMIT 1) AS earlier_key FROM job JOIN unit ON unit.serial = "
+    " ORDER BY earlier.number DESC LIMIT 1) AS earlier_key,"
+    " EXISTS (SELECT 1 FROM job earlier WHERE earlier.serial = job.serial AND"
+    " earlier.number < job.number AND earlier.status IN ('passed', 'failed')) AS again"
+    " FROM job JOIN unit ON unit.serial = "
     "job.serial WHERE job.number = ?1";
 
 int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
@@ -79,6 +82,7 @@ int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
 	if (json_set_bool(job, "reuse", json_opt_int(job, "reuse", 0) != 0, e) != 0 ||
 	    json_set_bool(job, "resumed", json_opt_int(job, "resumed", 0) != 0, e) != 0 ||
 	    json_set_bool(job, "rework", json_object_get(job, "rework") != NULL, e) != 0 ||
+	    json_set_bool(job, "again", json_opt_int(job, "again", 0) != 0, e) != 0 ||
 	    add_error(job, e) != 0 || add_keys(db, job, e) != 0 ||
 	    add_intents(db, job, number, e) != 0)
 		return -1;

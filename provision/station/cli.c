@@ -49,6 +49,17 @@ const struct command commands[] = {
 	    "          a running station prints the label of a passed unit again\n"
 	    "     kiln label preview SERIAL | --example --config station.yaml\n"
 	    "          what the printer would get, on standard output" },
+	{ "retest", cmd_act,
+	    "--config station.yaml --slot NAME [--reason R] | --serial S --reason R\n"
+	    "          a unit that did not pass is made again in its slot; or may be made once "
+	    "more "
+	    "than rules: { retests } allows" },
+	{ "acknowledge", cmd_act,
+	    "--config station.yaml [--slot NAME]\n"
+	    "          a failure, or the station's alarm, was seen" },
+	{ "release", cmd_act,
+	    "--config station.yaml --reason R\n"
+	    "          ends a stop of the line by a rule; the rules count anew" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

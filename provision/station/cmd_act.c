@@ -1,4 +1,4 @@
-/* kiln stop, start, pause, resume: what a person has a running station do. One row each. */
+/* kiln stop, start, pause, resume, retest, acknowledge, release: what a person has a running station do. One row each. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +23,11 @@ static const struct act {
 	{ "pause", { [MEMBER_SLOT] = true },
 	    "paused: no unit begins there, those in flight go on" },
 	{ "resume", { [MEMBER_SLOT] = true }, "resumed: what is plugged in begins" },
+	{ "retest", { [MEMBER_SLOT] = true, [MEMBER_SERIAL] = true, [MEMBER_REASON] = true },
+	    "the unit is made again, or may be once more" },
+	{ "acknowledge", { [MEMBER_SLOT] = true }, "acknowledged" },
+	{ "release", { [MEMBER_REASON] = true },
+	    "released: what is plugged in begins, and the rules count anew" },
 };
 
 static const struct act *find_act(const char *name)

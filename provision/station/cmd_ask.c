@@ -81,6 +81,45 @@ static void print_printer(const json_t *printer)
 	    json_opt_int(printer, "unprinted_count", 0));
 }
 
+static void print_disk(const json_t *disk)
+{
+	if (disk == NULL)
+		return;
+	(void)printf("disk: %s, %" PRId64 " MiB free ", json_opt_str(disk, "state", "?"),
+	    json_opt_int(disk, "free_bytes", 0) >> 20);
+	cli_print(json_opt_str(disk, "message", ""));
+	(void)putchar('\n');
+}
+
+/* Which rule has stopped the line, by which units. */
+static void print_line(const json_t *line)
+{
+	const json_t *unit;
+	size_t i;
+
+	if (!json_is_object(line))
+		return;
+	(void)printf("line stopped at %s: %s:", json_opt_str(line, "at", "?"),
+	    json_opt_str(line, "rule", "?"));
+	json_array_foreach(json_object_get(line, "units"), i, unit)
+	{
+		const char *serial = json_is_string(unit) ? json_string_value(unit) : "";
+
+		(void)putchar(' ');
+		cli_print(serial[0] != '\0' ? serial : "(no serial)");
+	}
+	(void)printf("\n        -> kiln release, by an engineer\n");
+}
+
+static void print_alarm(const json_t *alarm)
+{
+	const json_t *seen = json_object_get(alarm, "seen");
+
+	if (json_is_object(seen))
+		(void)printf("alarm seen by %s at %s\n", json_opt_str(seen, "by", "?"),
+		    json_opt_str(seen, "at", "?"));
+}
+
 static void print_slot(const json_t *slot)
 {
 	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
@@ -89,6 +128,8 @@ static void print_slot(const json_t *slot)
 		(void)printf("%s, %" PRId64 " %%, %.1f s left ", json_opt_str(slot, "step", ""),
 		    json_opt_int(slot, "percent", 0),
 		    (double)json_opt_int(slot, "left_ms", 0) / 1000.0);
+	if (json_opt_bool(slot, "ack", false))
+		(void)printf("(to be acknowledged) ");
 	cli_print(json_opt_str(slot, "message", ""));
 	if (json_opt_str(slot, "advice", NULL) != NULL) {
 		(void)printf("\n           -> ");
@@ -130,6 +171,9 @@ static void print_snapshot(const json_t *s)
 	print_health("CA", json_object_get(health, "ca"));
 	print_health("HSM", json_object_get(health, "hsm"));
 	print_printer(json_object_get(health, "printer"));
+	print_disk(json_object_get(health, "disk"));
+	print_line(json_object_get(s, "line"));
+	print_alarm(json_object_get(s, "alarm"));
 	(void)printf("units since the start: %" PRId64 " passed, %" PRId64 " failed, %" PRId64
 		     " refused, %" PRId64 " parked; %" PRId64 " per hour\n",
 	    json_opt_int(counters, "passed", 0), json_opt_int(counters, "failed", 0),

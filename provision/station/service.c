@@ -6,7 +6,7 @@
 
 #include "notify.h"
 
-enum { BEAT_MS = 2000 };
+enum { BEAT_MS = 2000, LOOK_MS = 5000 };
 
 static void give_up(struct service *s, const struct err *why)
 {
@@ -14,9 +14,8 @@ static void give_up(struct service *s, const struct err *why)
 	(void)event_base_loopbreak(s->loop); /* fails only on a broken loop */
 }
 
-static void on_event(void *context, const json_t *event)
+static void pass_on(struct service *s, const json_t *event)
 {
-	struct service *s = context;
 	AUTO(json_t) *numbered = json_copy((json_t *)(uintptr_t)event);
 	struct err e = { 0 };
 
@@ -32,6 +31,13 @@ static void on_event(void *context, const json_t *event)
 	if (numbered == NULL || control_tell(s->control, numbered, &e) != 0)
 		give_up(s, &e);
 	service_labels_take(s, event);
+}
+
+/* What follows from an event is told after it. */
+static void on_event(void *context, const json_t *event)
+{
+	pass_on(context, event);
+	service_rules_take(context, event);
 }
 
 static int on_admit(void *context, const struct identity *identity, struct err *e)
@@ -63,6 +69,8 @@ static const char *ready_message(unsigned held)
 {
 	if ((held & HOLD_STOP) != 0)
 		return "nothing begins until kiln start";
+	if ((held & HOLD_LINE) != 0)
+		return "nothing begins until kiln release";
 	if ((held & HOLD_PAUSE) != 0)
 		return "nothing begins until kiln resume";
 	if ((held & HOLD_OPERATOR) != 0)
@@ -147,6 +155,13 @@ static void on_watchdog(evutil_socket_t fd, short what, void *context)
 	(void)notify_send("WATCHDOG=1", &ignored); /* unheard, the manager starts us anew */
 }
 
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	service_look(context);
+}
+
 static json_t *on_snapshot(void *context)
 {
 	const struct service *s = context;
@@ -197,8 +212,10 @@ static int prepare(struct service *s, struct err *e)
 	if (s->interrupt == NULL || s->terminate == NULL || event_add(s->interrupt, NULL) != 0 ||
 	    event_add(s->terminate, NULL) != 0)
 		return err_nomem(e);
-	if (repeat(s, &s->beat, on_beat, BEAT_MS, e) != 0)
+	if (repeat(s, &s->beat, on_beat, BEAT_MS, e) != 0 ||
+	    repeat(s, &s->look, on_look, LOOK_MS, e) != 0)
 		return -1;
+	service_look(s);
 	return watchdog_ms > 0 ? repeat(s, &s->watchdog, on_watchdog, watchdog_ms, e) : 0;
 }
 
@@ -224,6 +241,8 @@ static void service_free(struct service *s)
 	event_free_any(s->terminate);
 	event_free_any(s->beat);
 	event_free_any(s->watchdog);
+	event_free_any(s->look);
+	service_line_free(s);
 }
 OWNED_STRUCT(service, service_free)
 
@@ -239,7 +258,8 @@ static int run(struct service *s, const struct config *config, struct err *e)
 
 	if (view_new(&s->view, config, e) != 0 || service_labels_open(s, config, e) != 0 ||
 	    station_open(&s->station, s->loop, config, &hooks, e) != 0 ||
-	    service_recall(s, e) != 0 || service_people_open(s, e) != 0)
+	    service_recall(s, e) != 0 || service_people_open(s, e) != 0 ||
+	    service_rules_open(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
 	if (service_open_inquiries(s, e) != 0 || listen_for(s, config, e) != 0 ||

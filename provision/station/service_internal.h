@@ -3,6 +3,8 @@
 #define KILN_SERVICE_INTERNAL_H
 
 #include "clock.h"
+#include "ground.h"
+#include "line_rule.h"
 #include "login.h"
 #include "request.h"
 #include "service.h"
@@ -24,6 +26,21 @@ struct seat {
 };
 struct labels;
 
+/* service_line.c */
+struct line_stop {
+	struct line_rule rule;
+	int64_t released; /* the last release's record, as the start found it */
+	json_t *stopped;  /* the event's body while HOLD_LINE holds; else NULL */
+	json_t *seen;     /* ... and of the "acknowledged" that says so, as the start found it */
+};
+
+/* What was in a slot last, and ended there otherwise than by PASS. */
+struct remains {
+	char serial[IDENTITY_MAX + 1];
+	bool are;
+	int64_t seen; /* the record by which a person has seen them, as the start found it */
+};
+
 struct service {
 	const struct service_options *options;
 	struct event_base *loop;
@@ -32,12 +49,15 @@ struct service {
 	struct view *view;
 	struct labels *labels; /* NULL: none are printed */
 	struct inquiries *inquiries;
-	struct event *interrupt, *terminate, *beat, *watchdog;
+	struct event *interrupt, *terminate, *beat, *watchdog, *look;
 	struct login *login; /* NULL: there are no operators */
 	struct seat seat;
 	int signals;
 	bool ready;
 	struct stop stop; /* while HOLD_STOP holds */
+	struct line_stop line;
+	struct remains remains[CONFIG_SLOTS_MAX];
+	enum ground_space space;
 	bool failed_to_start;
 	struct err why;
 };
@@ -100,6 +120,38 @@ struct slot *service_slot(struct service *s, const char *name);
 must_check int service_get_slot(struct service *s, const struct control_question *q,
     struct slot **ret, struct err *e);
 
+/* service_rules.c: how units end, and what station.yaml's rules make of it. */
+/* Any event of the station, when it has been told. */
+void service_rules_take(struct service *s, const json_t *event);
+/* After service_recall: what ended before this start counts. */
+must_check int service_rules_open(struct service *s, struct err *e);
+/* body's detail's slot, or NULL. */
+struct slot *service_slot_of(struct service *s, const json_t *body);
+
+/* service_line.c */
+must_check int service_release(struct service *s, struct control_question *q,
+    const struct actor *by, struct err *e);
+/* A unit has ended; what says nothing of the line does not count. */
+void service_line_note(struct service *s, const char *serial, const char *outcome,
+    const char *domain);
+/* Stops the line where the rules say so. */
+void service_line_check(struct service *s);
+void service_line_tell(struct service *s);
+void service_line_free(struct service *s);
+
+/* service_acknowledge.c */
+must_check int service_acknowledge(struct service *s, struct control_question *q,
+    const struct actor *by, struct err *e);
+/* Nothing begins in the slot until what failed there has been acknowledged; or that is so no more. */
+void service_acknowledge_hold(struct service *s, struct slot *slot, bool waits);
+
+/* service_retest.c */
+must_check int service_retest(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+
+/* service_disk.c: looks for room; told when it changes. */
+void service_look(struct service *s);
+
 /* service_recall.c: what the records say that still holds; before anything is armed. */
 must_check int service_recall(struct service *s, struct err *e);
 /* Its rows' functions: an event's effect, told to nobody. */
@@ -107,6 +159,10 @@ void service_recall_stopped(struct service *s, const json_t *body);
 void service_recall_started(struct service *s, const json_t *body);
 void service_recall_paused(struct service *s, const json_t *body);
 void service_recall_resumed(struct service *s, const json_t *body);
+void service_recall_line_stopped(struct service *s, const json_t *body);
+void service_recall_line_released(struct service *s, const json_t *body);
+void service_recall_acknowledged(struct service *s, const json_t *body);
+void service_recall_retest(struct service *s, const json_t *body);
 
 /* service_label.c; all do nothing where the configuration has no labels. */
 /* Before the station is there. Errors: CONFIG "label", "label.value", "file". */

@@ -12,6 +12,10 @@ static const struct recall {
 	{ "started", service_recall_started },
 	{ "paused", service_recall_paused },
 	{ "resumed", service_recall_resumed },
+	{ "line-stopped", service_recall_line_stopped },
+	{ "line-released", service_recall_line_released },
+	{ "acknowledged", service_recall_acknowledged },
+	{ "retest", service_recall_retest },
 };
 
 static int on_event(const json_t *event, void *context, struct err *e)

@@ -13,6 +13,9 @@ const struct request_kind request_kinds[] = {
 	{ "unit", ROLE_OPERATOR, service_unit },
 	{ "evidence", ROLE_OPERATOR, service_evidence },
 	{ "trend", ROLE_OPERATOR, service_trend },
+	{ "retest", ROLE_OPERATOR, service_retest },
+	{ "acknowledge", ROLE_OPERATOR, service_acknowledge },
+	{ "release", ROLE_ENGINEER, service_release },
 	{ NULL, ROLE_NONE, NULL },
 };
 
@@ -76,7 +79,8 @@ static void on_recorded(struct record *r)
 
 	if (r->rc != 0) {
 		control_refuse(a->question, &r->err);
-		station_break(a->service->station, &r->err);
+		if (r->err.domain != ERR_OPERATOR) /* the records refuse what a person may not */
+			station_break(a->service->station, &r->err);
 	} else {
 		if (a->take_effect != NULL && !a->service->station->closing)
 			ok = a->take_effect(a->service, r->body);

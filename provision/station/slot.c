@@ -398,6 +398,19 @@ void slot_hold(struct slot *slot, enum hold why, bool held)
 		slot_begin(slot);
 }
 
+bool slot_is_done(const struct slot *slot)
+{
+	return slot->present && slot->state == SLOT_DONE && slot->job == NULL;
+}
+
+void slot_again(struct slot *slot)
+{
+	if (!slot_is_done(slot))
+		return;
+	slot->state = SLOT_EMPTY;
+	slot_begin(slot);
+}
+
 void slot_reopen(struct slot *slot)
 {
 	slot->closed = false;

@@ -50,6 +50,11 @@ void slot_hold(struct slot *slot, enum hold why, bool held);
 /* Its link is good again, a person says: closed no more. slot_begin begins with what is there. */
 void slot_reopen(struct slot *slot);
 
+/* A unit has ended, and is still there. */
+bool slot_is_done(const struct slot *slot);
+/* Begins with it as if it had just been plugged in. */
+void slot_again(struct slot *slot);
+
 /* For the job. request is taken over. */
 must_check int slot_ask(struct slot *slot, json_t *request, int64_t deadline_ms,
     child_answer *answer, void *context, struct err *e);

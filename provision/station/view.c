@@ -22,6 +22,7 @@ int view_new(struct view **ret, const struct config *config, struct err *e)
 
 void view_free(struct view *v)
 {
+	json_decref(v->line.units);
 	free(v);
 }
 
@@ -66,6 +67,18 @@ void view_set_operator(struct view *v, const char *name, const char *role, const
 	copy(v->operator_name, sizeof(v->operator_name), name);
 	copy(v->operator_role, sizeof(v->operator_role), role);
 	copy(v->operator_since, sizeof(v->operator_since), since);
+}
+
+void view_set_ack(struct view *v, const char *slot, bool waits)
+{
+	for (size_t i = 0; i < v->config->slot_count; i++)
+		if (strcmp(v->config->slots[i].name, slot) == 0)
+			v->slots_ack[i] = waits;
+}
+
+void view_set_free(struct view *v, int64_t bytes)
+{
+	v->disk.free_bytes = bytes;
 }
 
 static void add_time(struct view_times *t, int64_t ms)
@@ -122,9 +135,11 @@ static void on_arrived(struct view *v, struct view_slot *s, const json_t *event)
 
 static void on_held(struct view *v, struct view_slot *s, const json_t *event)
 {
-	(void)v;
 	(void)event;
-	*s = (struct view_slot){ .state = VIEW_SLOT_HELD, .present = true };
+	if (!v->slots_ack[s - v->slots])
+		*s = (struct view_slot){ 0 };
+	s->state = VIEW_SLOT_HELD;
+	s->present = true;
 }
 
 static void on_step(struct view *v, struct view_slot *s, const json_t *event)
@@ -169,6 +184,12 @@ static void on_unit(struct view *v, struct view_slot *s, const json_t *event)
 	}
 	if (s->state == VIEW_SLOT_PASSED)
 		add_time(&v->cycle, s->ms);
+	if ((s->state == VIEW_SLOT_PASSED || s->state == VIEW_SLOT_FAILED) &&
+	    json_opt_bool(event, "first", false)) {
+		v->first_jobs++;
+		v->first_passed +=
+		    s->state == VIEW_SLOT_PASSED && !json_opt_bool(event, "waited", false);
+	}
 }
 
 static void on_left(struct view *v, struct view_slot *s, const json_t *event)
@@ -255,6 +276,28 @@ static void take_label(struct view *v, const json_t *event)
 		copy(v->unprinted[i], sizeof(v->unprinted[i]), v->unprinted[i + 1]);
 }
 
+/* "disk-up", "disk-low", "disk-down" */
+static void take_disk(struct view_disk *d, const char *what, const json_t *event)
+{
+	d->state = strcmp(what, "low") == 0 ? "low" : strcmp(what, "down") == 0 ? "down" : NULL;
+	copy(d->code, sizeof(d->code), json_opt_str(event, "code", ""));
+	copy(d->message, sizeof(d->message), json_opt_str(event, "message", ""));
+	copy(d->advice, sizeof(d->advice), json_opt_str(event, "advice", ""));
+	d->free_bytes = json_opt_int(event, "free_bytes", 0);
+}
+
+/* "line-stopped", "line-released" */
+static void take_line(struct view_line *l, const char *what, const json_t *event)
+{
+	json_decref(l->units);
+	*l = (struct view_line){ 0 };
+	if (strcmp(what, "stopped") != 0)
+		return;
+	copy(l->rule, sizeof(l->rule), json_opt_str(event, "rule", ""));
+	copy(l->at, sizeof(l->at), json_opt_str(event, "at", json_opt_str(event, "time", "")));
+	l->units = json_incref(json_object_get(event, "units"));
+}
+
 static void take_station(struct view *v, const json_t *event)
 {
 	const char *what = json_opt_str(event, "what", "");
@@ -267,6 +310,10 @@ static void take_station(struct view *v, const json_t *event)
 		take_health(&v->printer, what + 8, event);
 	} else if (strncmp(what, "label", 5) == 0) {
 		take_unprinted(v, event); /* "label-lost", "labels-missing" */
+	} else if (strncmp(what, "disk-", 5) == 0) {
+		take_disk(&v->disk, what + 5, event);
+	} else if (strncmp(what, "line-", 5) == 0) {
+		take_line(&v->line, what + 5, event);
 	} else if (strcmp(what, "draining") == 0) {
 		view_set_state(v, VIEW_DRAINING, NULL, NULL, NULL);
 	} else if (strcmp(what, "broken") == 0) {
@@ -303,4 +350,5 @@ void view_take(struct view *v, const json_t *event)
 	for (size_t i = 0; s != NULL && i < COUNT(rows); i++)
 		if (strcmp(rows[i].event, name) == 0)
 			rows[i].take(v, s, event);
+	v->seen &= view_alarms(v);
 }

@@ -38,6 +38,16 @@ void view_set_operators(struct view *v, bool required);
 /* Who is signed on, since when; name "": nobody. */
 void view_set_operator(struct view *v, const char *name, const char *role, const char *since);
 
+/* A FAIL in this slot waits for a person to acknowledge it. */
+void view_set_ack(struct view *v, const char *slot, bool waits);
+/* Free for the records. */
+void view_set_free(struct view *v, int64_t bytes);
+/* The alarms that there are, as the snapshot says them; unseen: only those that nobody has seen. Owned by
+ * the caller. */
+json_t *view_alarm_names(const struct view *v, bool unseen);
+/* These alarms (names) were seen, until they are over. */
+void view_set_seen(struct view *v, const json_t *names, const char *by, const char *at);
+
 /* Any event of the station. */
 void view_take(struct view *v, const json_t *event);
 
@@ -48,15 +58,21 @@ void view_take(struct view *v, const json_t *event);
  *   paused (bool): nothing begins until the station is resumed
  *   operators null (there are none), or {required, operator: null or {name, role, since}}
  *   fault {code, message, advice, at} of a broken station, or null
- *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}}
+ *   line {rule, units [serials, newest first], at} while a rule has stopped the line, or null: state does
+ *     not say it
+ *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}, disk {state "up"
+ *     "low" "down", free_bytes, code, message, advice}}
  *   health.printer null (no labels), or {state, waiting, unprinted [serials: the first ones], unprinted_count}
  *     and, where it is "down", code, message, advice, since
+ *   alarm {what ["ca-down" "hsm-down" "line-stopped" "disk-down"], seen {by, at} or null}, or null: what
+ *     sounds while seen is null; another one that comes up is not seen
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none
- *     has ended; report.h's yield)}: of this run
+ *     has ended; report.h's yield), first_pass_ppm (as it)}: of this run
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none
- *   slots [{name, state, present, paused, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
+ *   slots [{name, state, present, paused, ack, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
  *     code, message, advice}], state "empty" "held" "opening" "running" "waits" "passed" "failed" "refused"
- *     "parked" "closed". How a unit ended stays until the next device comes, also when it was taken out.
+ *     "parked" "closed". How a unit ended stays until the next device comes, also when it was taken out. ack:
+ *     it failed, and nothing begins here until a person has acknowledged that; what it said stays so long
  * Owned by the caller; NULL where memory ran out.
  */
 json_t *view_snapshot(const struct view *v);

@@ -45,6 +45,27 @@ struct view_health {
 	int64_t retry_at, waiting;
 };
 
+struct view_disk {
+	const char *state; /* NULL: "up" */
+	char code[40], message[VIEW_TEXT], advice[VIEW_TEXT];
+	int64_t free_bytes;
+};
+
+/* A rule has stopped the line. */
+struct view_line {
+	char rule[VIEW_TEXT], at[CLOCK_TEXT];
+	json_t *units; /* NULL: the line goes on */
+};
+
+/* What sounds until a person has said that it was seen; bits. */
+enum view_alarm {
+	VIEW_ALARM_CA = 1,
+	VIEW_ALARM_HSM = 2,
+	VIEW_ALARM_LINE = 4,
+	VIEW_ALARM_DISK = 8,
+};
+unsigned view_alarms(const struct view *v);
+
 struct view {
 	const struct config *config;
 	char product[IDENTITY_MAX + 1], version[IDENTITY_MAX + 1];
@@ -57,13 +78,19 @@ struct view {
 	char unprinted[VIEW_UNPRINTED][IDENTITY_MAX + 1]; /* the first of them */
 	size_t unprinted_listed;
 	int64_t unprinted_count;
+	struct view_disk disk;
+	struct view_line line;
+	unsigned seen; /* of the alarms that there are */
+	char seen_by[128], seen_at[CLOCK_TEXT];
 	int64_t passed, failed, refused, parked;
-	int64_t first_ms; /* monotonic, of the first device; 0: none came */
+	int64_t first_jobs, first_passed; /* report.h */
+	int64_t first_ms;                 /* monotonic, of the first device; 0: none came */
 	struct view_times steps[STEP_COUNT], cycle;
 	struct view_slot slots[CONFIG_SLOTS_MAX];
 	bool operators, operators_required;
 	char operator_name[CONFIG_NAME_MAX + 1], operator_role[16], operator_since[CLOCK_TEXT];
 	bool paused, slots_paused[CONFIG_SLOTS_MAX];
+	bool slots_ack[CONFIG_SLOTS_MAX];
 };
 
 #endif

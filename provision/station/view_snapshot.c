@@ -102,16 +102,54 @@ static json_t *write_printer(const struct view *v)
 	return steal(&health);
 }
 
+static json_t *write_line(const struct view *v)
+{
+	const struct view_line *l = &v->line;
+
+	if (l->units == NULL)
+		return json_null();
+	return json_pack("{s:s, s:O, s:s}", "rule", l->rule, "units", l->units, "at", l->at);
+}
+
+static json_t *write_disk(const struct view *v)
+{
+	const struct view_disk *d = &v->disk;
+	json_int_t free_bytes = d->free_bytes;
+
+	if (d->state == NULL)
+		return json_pack("{s:s, s:I}", "state", "up", "free_bytes", free_bytes);
+	return json_pack("{s:s, s:I, s:s, s:s, s:s}", "state", d->state, "free_bytes", free_bytes,
+	    "code", d->code, "message", d->message, "advice", d->advice);
+}
+
+static json_t *write_seen(const struct view *v)
+{
+	if ((view_alarms(v) & ~v->seen) != 0)
+		return json_null();
+	return json_pack("{s:s, s:s}", "by", v->seen_by, "at", v->seen_at);
+}
+
+static json_t *write_alarm(const struct view *v)
+{
+	if (view_alarms(v) == 0)
+		return json_null();
+	return json_pack("{s:o, s:o}", "what", view_alarm_names(v, false), "seen", write_seen(v));
+}
+
+static json_t *ppm(int64_t part, int64_t whole)
+{
+	return whole > 0 ? json_integer(part * 1000000 / whole) : json_null();
+}
+
 static json_t *write_rates(const struct view *v)
 {
 	int64_t ended = v->passed + v->failed + v->refused;
 	int64_t ms = v->first_ms > 0 ? clock_now_ms() - v->first_ms : 0;
-	int64_t judged = v->passed + v->failed;
 
-	return json_pack("{s:I, s:I, s:o}", "units_per_hour",
+	return json_pack("{s:I, s:I, s:o, s:o}", "units_per_hour",
 	    (json_int_t)(ms > 0 ? ended * 3600000 / ms : 0), "cycle_ms",
-	    (json_int_t)view_typical(&v->cycle), "yield_ppm",
-	    judged > 0 ? json_integer(v->passed * 1000000 / judged) : json_null());
+	    (json_int_t)view_typical(&v->cycle), "yield_ppm", ppm(v->passed, v->passed + v->failed),
+	    "first_pass_ppm", ppm(v->first_passed, v->first_jobs));
 }
 
 static json_t *write_steps(const struct view *v)
@@ -166,9 +204,10 @@ static int write_reason(const struct view_slot *s, json_t *ret, struct err *e)
 static json_t *write_slot(const struct view *v, size_t i)
 {
 	const struct view_slot *s = &v->slots[i];
-	AUTO(json_t) *slot = json_pack("{s:s, s:s, s:b, s:b, s:s, s:I}", "name",
-	    v->config->slots[i].name, "state", slot_states[s->state], "present", s->present,
-	    "paused", v->slots_paused[i], "serial", s->serial, "ms", (json_int_t)s->ms);
+	AUTO(json_t) *slot =
+	    json_pack("{s:s, s:s, s:b, s:b, s:b, s:s, s:I}", "name", v->config->slots[i].name,
+		"state", slot_states[s->state], "present", s->present, "paused", v->slots_paused[i],
+		"ack", v->slots_ack[i], "serial", s->serial, "ms", (json_int_t)s->ms);
 	struct err e = { 0 };
 
 	if (slot == NULL)
@@ -204,8 +243,8 @@ static json_t *write_profile(const struct view *v)
 
 static json_t *write_all_health(const struct view *v)
 {
-	return json_pack("{s:o, s:o, s:o}", "ca", write_health(&v->ca), "hsm",
-	    write_health(&v->hsm), "printer", write_printer(v));
+	return json_pack("{s:o, s:o, s:o, s:o}", "ca", write_health(&v->ca), "hsm",
+	    write_health(&v->hsm), "disk", write_disk(v), "printer", write_printer(v));
 }
 
 static json_t *write_counters(const struct view *v)
@@ -229,6 +268,8 @@ json_t *view_snapshot(const struct view *v)
 		{ "fault", write_fault },
 		{ "health", write_all_health },
 		{ "counters", write_counters },
+		{ "line", write_line },
+		{ "alarm", write_alarm },
 		{ "rates", write_rates },
 		{ "steps", write_steps },
 		{ "slots", write_slots },

@@ -1,9 +1,9 @@
 /*
  * A disk that fails, for real programs: compiled by test_disk.py and preloaded. The file named by FAULT_DISK,
  * once it is there, says what: "CALL ERRNO PART N", CALL being "write", "sync", "short" (half of each write is
- * done, the rest not) or "space" (one block is free), PART a part of the path of the files that meet it,
- * from the process's N-th such call on. SQLite writes with pwrite64 and syncs with fdatasync; kiln's own
- * files with write and fsync.
+ * done, the rest not), "space" (one block is free) or "low" (100 MiB are), PART a part of the path of the
+ * files that meet it, from the process's N-th such call on. SQLite writes with pwrite64 and syncs with
+ * fdatasync; kiln's own files with write and fsync.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -110,6 +110,8 @@ static void fill_up(const char *path, struct statvfs *ret)
 
 	if (meets("space", path, &ignored))
 		ret->f_bavail = 1;
+	if (meets("low", path, &ignored))
+		ret->f_bavail = (100UL << 20) / ret->f_frsize;
 }
 
 int statvfs64(const char *path, struct statvfs64 *ret)

@@ -130,12 +130,26 @@ static void print_slot(const json_t *slot)
 		    (double)json_opt_int(slot, "left_ms", 0) / 1000.0);
 	if (json_opt_bool(slot, "ack", false))
 		(void)printf("(to be acknowledged) ");
+	if (json_opt_bool(slot, "paused", false))
+		(void)printf("(paused) ");
 	cli_print(json_opt_str(slot, "message", ""));
 	if (json_opt_str(slot, "advice", NULL) != NULL) {
 		(void)printf("\n           -> ");
 		cli_print(json_opt_str(slot, "advice", ""));
 	}
 	(void)putchar('\n');
+}
+
+static void print_operator(const json_t *operators)
+{
+	const json_t *who = json_object_get(operators, "operator");
+
+	if (!json_is_object(operators))
+		return;
+	(void)printf("operator: ");
+	cli_print(json_opt_str(who, "name", "nobody is signed on"));
+	(void)printf(json_is_object(who) ? ", %s since %s\n" : "\n", json_opt_str(who, "role", ""),
+	    json_opt_str(who, "since", ""));
 }
 
 static void print_state(const json_t *s)
@@ -150,6 +164,9 @@ static void print_state(const json_t *s)
 		cli_print(json_opt_str(stop, "reason", ""));
 		(void)putchar('\n');
 	}
+	if (json_opt_bool(s, "paused", false))
+		(void)printf("paused: nothing begins until kiln resume\n");
+	print_operator(json_object_get(s, "operators"));
 	if (json_is_object(fault)) {
 		cli_print(json_opt_str(fault, "message", ""));
 		(void)printf("\n        -> %s\n", json_opt_str(fault, "advice", ""));

@@ -18,6 +18,7 @@
 #include "ground.h"
 #include "oids.h"
 #include "peer.h"
+#include "people.h"
 #include "place.h"
 #include "profile.h"
 #include "records.h"
@@ -444,6 +445,23 @@ static void check_label(struct doctor *d)
 		good("label", "%s, to %s", d->config->label_template, d->config->label_printer);
 }
 
+static void check_operators(struct doctor *d)
+{
+	const char *path = d->config->operators_file;
+	AUTO_PTR(people) *people = NULL;
+	struct err e = { 0 };
+
+	if (path == NULL)
+		return;
+	if (people_load(&people, path, &e) != 0)
+		bad(d, "operators", &e);
+	else if (people_count(people) == 0 && d->config->operators_required)
+		warn("operators", "%s names nobody, and nothing begins before somebody signs on",
+		    path);
+	else
+		good("operators", "%zu may work here", people_count(people));
+}
+
 static int examine(struct doctor *d)
 {
 	struct err e = { 0 };
@@ -465,6 +483,7 @@ static int examine(struct doctor *d)
 	check_ca(d);
 	check_slots(d);
 	check_label(d);
+	check_operators(d);
 	config_free(d->config);
 	return d->faults == 0 ? EXIT_PASSED : EXIT_STATION;
 }

@@ -153,6 +153,10 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	if (clock_left_ms(l->not_before_ms) > 0) { /* the loop's time stood while a hash was made */
+		wait_for_turn(l);
+		return;
+	}
 	memmove(&l->waiting[0], &l->waiting[1], --l->count * sizeof(l->waiting[0]));
 	judge(l, &first);
 	wait_for_turn(l);

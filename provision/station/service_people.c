@@ -83,9 +83,12 @@ static void seat(struct service *s, const struct actor *who, const char *at)
 static void tell(struct service *s, const char *what, const struct actor *who, const char *why,
     const char *message)
 {
+	char text[PERSON_NAME_MAX + 80];
+
+	(void)snprintf(text, sizeof(text), "%s %s", who->name, message);
 	station_tell(s->station,
 	    json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s}", "event", "station", "what", what, "by",
-		who->name, "role", role_name(who->role), "why", why, "message", message));
+		who->name, "role", role_name(who->role), "why", why, "message", text));
 }
 
 static json_t *signed_on(struct service *s, const json_t *body)
@@ -133,7 +136,7 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
 	}
 	station_note(s->station, off_event(&who, "idle"));
 	seat(s, NULL, NULL);
-	tell(s, "signed-off", &who, "idle", "signed off: nobody did anything for a while");
+	tell(s, "signed-off", &who, "idle", "is signed off: nobody did anything for a while");
 }
 
 /* A request that waits until it is known who asks. */
@@ -165,7 +168,8 @@ static int sign_on(struct service *s, struct control_question *q, const struct a
 
 	if (is_on(s) && strcmp(before.name, who->name) != 0) {
 		station_note(s->station, off_event(&before, "replaced"));
-		tell(s, "signed-off", &before, "replaced", "signed off: another operator signs on");
+		tell(s, "signed-off", &before, "replaced",
+		    "is signed off: another operator signs on");
 	}
 	return service_record(s, q,
 	    service_event("signed-on", who, json_pack("{s:s}", "role", role_name(who->role))),

@@ -134,6 +134,9 @@ static void test_each_mistake_has_its_place(void **state)
 		    "with one %s" },
 		{ "quantity: 5", "quantity: 0", "station.yaml:15:" },
 		{ "records: records.db\n", "records: a\nrecords: b\n", "station.yaml:3:1" },
+		{ "order:", "operators: { required: true }\norder:", "key \"file\" is missing" },
+		{ "order:", "operators: { file: o, idle_s: 0 }\norder:", "station.yaml:15:31" },
+		{ "order:", "operators: { file: o, require: no }\norder:", "unknown key" },
 		{ "pin: pin }", "pin: pin, anchors: x }", "anchors belong to hsm.attestation" },
 	};
 

@@ -6,6 +6,7 @@ import pwd
 import socket
 import unittest
 
+from console_kit import Console
 from station_kit import INPUT, PATIENCE_S, USAGE, World, check_promises, kiln
 from test_service import ask, end, passed, run, snapshot
 from test_slots import quick
@@ -197,6 +198,26 @@ class SignOn(unittest.TestCase):
                                     ("paused", USER)])
             service = run(world, swap=False)
             self.assertIsNone(snapshot(world)["operators"]["operator"], "a restart signs off")
+            end(self, service)
+            self.no_secret(world, service)
+
+    def test_a_browser_is_not_the_command_line_though_its_console_runs_as_the_same_user(self):
+        with World(devices=1, slots=1) as world:
+            service = run(with_operators(world), swap=False)
+            console = Console(world)
+            page = console.session()
+
+            def do(**members):
+                status, _, text = console.request("POST", "/do", page, json.dumps(members))
+                answer = json.loads(text)
+                return status, answer["ok"] if "ok" in answer else answer["err"]["code"]
+
+            self.assertEqual(do(do="pause"), (409, "operator.needed"))
+            self.assertEqual(do(do="pause", via="unix")[1], "console.unknown")
+            self.assertEqual(do(do="operator", badge=BADGE), (200, {"name": "eva", "role": "engineer"}))
+            passed(service, 1)
+            self.assertEqual(do(do="pause"), (200, {}))
+            self.assertEqual(do(do="operator", off=True), (200, {}))
             end(self, service)
             self.no_secret(world, service)
 

@@ -6,7 +6,7 @@
 
 #include "notify.h"
 
-enum { BEAT_MS = 2000, LOOK_MS = 5000 };
+enum { BEAT_MS = 2000, LOOK_MS = 2000 };
 
 static void give_up(struct service *s, const struct err *why)
 {

@@ -1,11 +1,13 @@
 """What a failure asks of people: so many stop the line, one is made again so often and no more, each is seen;
 and what the station says of itself: its alarms, its first passes, its disk."""
 
+import json
 import shutil
 import signal
+import socket
 import unittest
 
-from station_kit import PASSED, World, check_promises
+from station_kit import PASSED, World, check_promises, kiln
 from test_disk import FaultyDisk
 from test_service import ask, passed, run, snapshot
 
@@ -34,6 +36,18 @@ def says(what):
 
 def said(world, *whats):
     return [e for e in world.log() if e["event"] == "station" and e["what"] in whats]
+
+
+def request(world, do, **members):
+    """What a console has the station do, by whoever is signed on: "ok", or the code of the refusal."""
+    with socket.socket(socket.AF_UNIX) as s, s.makefile("rw") as lines:
+        s.connect(world.path("state/control.sock"))
+        s.settimeout(60)
+        lines.readline()
+        lines.write(json.dumps({"id": 1, "via": "console", "do": do, **members}) + "\n")
+        lines.flush()
+        answer = json.loads(lines.readline())
+    return "ok" if "ok" in answer else answer["err"]["code"]
 
 
 class Rules(unittest.TestCase):
@@ -197,6 +211,35 @@ class Rules(unittest.TestCase):
             self.assertEqual([s["ack"] for s in snapshot(world)["slots"]], [False, False])
             self.end(service)
             self.assertEqual([e["detail"]["slot"] for e in said(world, "acknowledged", "retest")], ["1"] * 3)
+            check_promises(self, world)
+
+    def test_what_an_operator_may_not_an_engineer_beside_them_may(self):
+        with Line("retests: 0, stop_after: { in_a_row: 1 }", devices=1, slots=1, faults=fails(1)) as world:
+            world.text += "operators: { file: operators.yaml, required: true }\n"
+            world.set_label(None)
+            for name, role, pin in (("eve", "operator", "1234"), ("mei", "engineer", "5678")):
+                done = kiln("operator", "add", name, "--role", role, "--pin", "--config", world.config, stdin=pin + "\n")
+                self.assertEqual(done.returncode, 0, done.stderr)
+            mei = {"name": "mei", "pin": "5678"}
+            service = run(world, swap=False)
+            self.assertEqual(request(world, "release", reason="r"), "operator.needed")
+            self.assertEqual(request(world, "operator", name="eve", pin="1234"), "ok")
+            service.wait_for(says("line-stopped"))
+            self.assertEqual(request(world, "acknowledge"), "ok")
+            self.assertEqual(request(world, "release", reason="r"), "operator.role")
+            self.assertEqual(request(world, "release", **{"as": mei}), "station.reason")
+            self.assertEqual(request(world, "release", reason="a new cable", **{"as": mei}), "ok")
+            self.assertEqual(request(world, "retest", slot="1"), "operator.role")  # beyond the limit
+            self.assertEqual(request(world, "retest", slot="1", **{"as": mei}), "station.reason")
+            self.assertEqual(request(world, "retest", slot="1", reason="a new probe", **{"as": mei}), "ok")
+            self.units(service, "failed", "failed")
+            serial = world.serials()[0]
+            self.assertEqual(request(world, "retest", serial=serial, reason="r"), "operator.role")
+            self.assertEqual(request(world, "retest", serial=serial, reason="r", **{"as": mei}), "ok")
+            self.end(service)
+            self.assertEqual([(e["what"], e["detail"]["by"]) for e in said(world, "acknowledged", "line-released", "retest")],
+                             [("acknowledged", "eve"), ("line-released", "mei"), ("retest", "mei")])
+            self.assertEqual([e["by"] for e in world.log(serial) if e["event"] == "retest"], ["mei", "mei"])
             check_promises(self, world)
 
     @unittest.skipUnless(shutil.which("cc"), "a C compiler at run time")

@@ -43,6 +43,10 @@ struct slot;
  *            that comes into it
  *   station  "stopped" "started" "paused" "resumed" (slot, where it is one alone): by, message: what a person
  *            had the station do
+ *   station  "line-stopped" rule, units [serials], at (of an earlier run's), code, message, advice: a rule did
+ *            it; "line-released" by, reason, message. "retest" by, serial, message [slot: it begins again there]
+ *            "acknowledged" by, message [slot]
+ *   station  "disk-up" "disk-low" "disk-down" free_bytes [code, message, advice]
  *   station  "signed-on" "signed-off" (why "asked" "idle" "replaced") by, role; "sign-on-refused"
  *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is

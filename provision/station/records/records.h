@@ -18,7 +18,10 @@
  * bytes that came with it). Members, all texts unless said:
  *   station   what ("start" "stop" "child-died" "slot-closed" "note"; what people do, detail by: "stopped" (detail
  *             reason), "started", "paused" "resumed" (detail slot, where it is one alone), "signed-on"
- *             "signed-off" (detail role; why "asked" "idle" "replaced"); "sign-on-refused"; "ca-down" "hsm-down", detail error: nobody can be
+ *             "signed-off" (detail role; why "asked" "idle" "replaced"); "sign-on-refused";
+ *             "line-stopped" (detail rule, units: serials; nobody's word), "line-released" (detail by, reason,
+ *             rule), "retest" (detail by, slot, serial, reason: begun again there), "acknowledged" (detail by;
+ *             slot, or what: names of alarms); "ca-down" "hsm-down", detail error: nobody can be
  *             asked from here on; "ca-up" "hsm-up", detail ms, failures: that is over), build, detail
  *             (object, optional)
  *   profile   sha256, product, version, blob digests text, anchors (optional)   first use, or again

@@ -316,10 +316,27 @@ static int load_label(struct config *c, const struct yaml_node *root, struct err
 	return 0;
 }
 
+/* A port has one owner. */
+static int check_scanner(const struct config *c, const struct yaml_node *root, struct err *e)
+{
+	for (size_t i = 0; c->scan.device != NULL && i < c->slot_count; i++) {
+		const char *address = c->slots[i].address;
+		size_t len = strlen(c->scan.device);
+
+		if (address != NULL && strncmp(address, "serial:", 7) == 0 &&
+		    strncmp(address + 7, c->scan.device, len) == 0 &&
+		    (address[7 + len] == '\0' || address[7 + len] == '?'))
+			return yaml_error(yaml_get(yaml_get(root, "scan"), "device"), e,
+			    "the scanner's port is slot %s's", c->slots[i].name);
+	}
+	return 0;
+}
+
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "control", "operators", "order", "shifts", "rules", "label", NULL };
+		"slots", "control", "operators", "order", "shifts", "rules", "label", "scan",
+		NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)
@@ -333,7 +350,8 @@ static int load(struct config *c, struct err *e)
 	    load_control(c, root, e) != 0 || load_operators(c, root, e) != 0)
 		return -1;
 	if (shifts_load(&c->shifts, root, e) != 0 || config_rules_load(&c->rules, root, e) != 0 ||
-	    load_label(c, root, e) != 0)
+	    load_label(c, root, e) != 0 || scan_config_load(&c->scan, root, e) != 0 ||
+	    check_scanner(c, root, e) != 0)
 		return -1;
 	return load_order(c, root, e);
 }
@@ -382,6 +400,7 @@ static void free_token(struct config_token *t)
 
 void config_free(struct config *c)
 {
+	scan_config_free(&c->scan);
 	if (c->yaml != NULL)
 		yaml_free(c->yaml);
 	if (c->slots_yaml != NULL)

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "config_rules.h"
+#include "scan_config.h"
 #include "secret.h"
 #include "shift.h"
 #include "yaml.h"
@@ -81,6 +82,7 @@ struct config {
 
 	struct shifts shifts; /* what kiln report --shift means */
 	struct config_rules rules;
+	struct scan_config scan;
 };
 
 /*

@@ -12,7 +12,7 @@ static const struct deed_row {
 	{ "pause", { "slot" } },
 	{ "resume", { "slot" } },
 	{ "operator", { "badge", "name", "pin", "off" } },
-	{ "scan", { "text", "slot" } },
+	{ "scan", { "text", "slot", "off" } },
 	{ "retest", { "slot", "serial", "reason" } },
 	{ "acknowledge", { "slot" } },
 	{ "release", { "reason" } },

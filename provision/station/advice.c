@@ -66,6 +66,35 @@ static const struct {
 	    "ask as the station's user, or as a member of the group that station.yaml "
 	    "names under control" },
 	{ "control.used", "stop the other station, or give this one another control: { socket }" },
+	{ "scan.mismatch",
+	    "the wrong label or the wrong unit: look which of the two serials belongs on it. A "
+	    "wrong "
+	    "label is replaced, a wrong unit put aside; then plug in and scan again" },
+	{ "scan.needed", "scan the label of the unit in that slot" },
+	{ "scan.nobody",
+	    "plug the unit in, then scan its label; where several wait, name the slot" },
+	{ "scan.twice", "nothing to do; where another unit has the same label, put both aside and "
+			"call the engineer" },
+	{ "scan.full", "plug in the units whose labels were scanned, or take labels back" },
+	{ "scan.label", "scan the label with the unit's serial; where it is that one, the engineer "
+			"corrects scan.label in station.yaml" },
+	{ "scan.text", "scan it again; where it stays so, call the engineer: the label or the "
+		       "scanner's settings are wrong" },
+	{ "scan.unended", "call the engineer: the scanner has to send CR or LF after each text" },
+	{ "scan.flood", "call the engineer: the scanner has to read once for each trigger" },
+	{ "scan.none", "nothing to scan: plug the unit in" },
+	{ "scan.held", "start the station again, then scan" },
+	{ "scan.slot", "name a slot that kiln status lists" },
+	{ "scan.unknown", "nothing to do: kiln status lists the labels that wait" },
+	{ "scan.batch", "make the units with the service: kiln run --config station.yaml; or say "
+			"scan: { order: none }" },
+	{ "scanner.absent",
+	    "plug the scanner in; where it is, the engineer corrects scan.device in "
+	    "station.yaml" },
+	{ "scanner.gone", "plug the scanner in again" },
+	{ "scanner.permission", "call the engineer: the station's user needs the port's group" },
+	{ "scanner.port", "call the engineer: scan.device in station.yaml is another thing" },
+	{ "scanner.used", "end the other program that has the scanner's port" },
 	{ "unit.scrapped", "nothing to do: a scrapped unit stays out" },
 	{ "rework.passed", "no rework is needed: plug it in" },
 	{ "rework.again", "nothing to do: plug it in" },

@@ -325,6 +325,10 @@ static int run(struct batch *b, const struct config *config, struct batch_result
 		if (b->admitted == NULL)
 			return err_nomem(e);
 	}
+	if (config->scan.order != SCAN_NONE)
+		return err_set(e, ERR_CONFIG, "scan.batch",
+		    "station.yaml wants each unit's label scanned (scan), and nobody scans for a "
+		    "batch");
 	if (b->options->list != NULL && list_load(&b->list, b->options->list, e) != 0)
 		return -1;
 	if (catch_signals(b, e) != 0 || station_open(&b->station, b->loop, config, &hooks, e) != 0)

@@ -60,6 +60,9 @@ const struct command commands[] = {
 	{ "release", cmd_act,
 	    "--config station.yaml --reason R\n"
 	    "          ends a stop of the line by a rule; the rules count anew" },
+	{ "scan", cmd_act,
+	    "TEXT [--slot S] --config station.yaml\n"
+	    "          a unit's label, as if its scanner had sent it" },
 	{ "doctor", cmd_doctor,
 	    "--config station.yaml\n          could a batch start? what to do if not" },
 	{ "slots", cmd_slots,

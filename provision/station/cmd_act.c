@@ -1,4 +1,4 @@
-/* kiln stop, start, pause, resume, retest, acknowledge, release: what a person has a running station do. One row each. */
+/* kiln stop, start, pause, resume, retest, acknowledge, release, scan: what a person has a running station do. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "cli.h"
 
 /* Of a request; which members it may have, in the order of options. */
-enum member { MEMBER_REASON, MEMBER_SLOT, MEMBER_SERIAL, MEMBER_COUNT };
+enum member { MEMBER_REASON, MEMBER_SLOT, MEMBER_SERIAL, MEMBER_TEXT, MEMBER_COUNT };
 
-static const char *const member_names[MEMBER_COUNT] = { "reason", "slot", "serial" };
+static const char *const member_names[MEMBER_COUNT] = { "reason", "slot", "serial", "text" };
 
 /* What the request does not need, the station says; what it can not have is refused here. */
 static const struct act {
@@ -28,6 +28,8 @@ static const struct act {
 	{ "acknowledge", { [MEMBER_SLOT] = true }, "acknowledged" },
 	{ "release", { [MEMBER_REASON] = true },
 	    "released: what is plugged in begins, and the rules count anew" },
+	{ "scan", { [MEMBER_TEXT] = true, [MEMBER_SLOT] = true },
+	    "scanned: kiln status says whose label it is, or that it waits for its unit" },
 };
 
 static const struct act *find_act(const char *name)
@@ -61,7 +63,10 @@ static bool parse(struct call *c, const struct act *act, int argc, char **argv)
 		else
 			return false;
 	}
-	return optind == argc && c->config != NULL;
+	if (act->has[MEMBER_TEXT] && optind < argc)
+		c->members[MEMBER_TEXT] = argv[optind++];
+	return optind == argc && c->config != NULL &&
+	       (!act->has[MEMBER_TEXT] || c->members[MEMBER_TEXT] != NULL);
 }
 
 static json_t *write_request(const struct call *c, const struct act *act, struct err *e)

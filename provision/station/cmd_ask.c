@@ -173,6 +173,20 @@ static void print_state(const json_t *s)
 	}
 }
 
+static void print_scan(const json_t *scan)
+{
+	const json_t *device = json_object_get(scan, "device"), *label;
+	size_t i;
+
+	if (json_is_object(device))
+		print_health("scanner", device);
+	json_array_foreach(json_object_get(scan, "pending"), i, label)
+	{
+		(void)printf("label of %s waits for its unit\n",
+		    json_opt_str(label, "serial", "?"));
+	}
+}
+
 static void print_snapshot(const json_t *s)
 {
 	const json_t *product = json_object_get(s, "profile");
@@ -196,6 +210,7 @@ static void print_snapshot(const json_t *s)
 	    json_opt_int(counters, "passed", 0), json_opt_int(counters, "failed", 0),
 	    json_opt_int(counters, "refused", 0), json_opt_int(counters, "parked", 0),
 	    json_opt_int(json_object_get(s, "rates"), "units_per_hour", 0));
+	print_scan(json_object_get(s, "scan"));
 	json_array_foreach(json_object_get(s, "slots"), i, slot) print_slot(slot);
 }
 

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "job_end.h"
+#include "job_scan.h"
 #include "job_tell.h"
 #include "job_wait.h"
 #include "step.h"
@@ -393,7 +394,7 @@ static void walk(struct job *j)
 		j->step_us = clock_now_us();
 		job_tell_step(j, "start", NULL);
 	}
-	if (!is_too_early(j) && !job_must_queue(j))
+	if (!is_too_early(j) && !job_must_queue(j) && !job_must_scan(j))
 		begin(j);
 }
 

@@ -30,7 +30,7 @@ enum job_wait {
 	WAIT_POOL,
 	WAIT_GATE, /* in the queue of a door; its device may be taken out */
 	WAIT_RECORD,
-	WAIT_TIMER,
+	WAIT_TIMER, /* or for a person, and then it is not running */
 	WAIT_RESET,
 };
 

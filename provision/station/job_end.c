@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "job_scan.h"
 #include "step.h"
 
 static bool must_park(const struct job *j, const struct err *why)
@@ -14,15 +15,26 @@ const char *job_end_outcome(const struct job *j, const struct err *why)
 {
 	if (must_park(j, why) || why->scope == SCOPE_STATION)
 		return "parked";
-	return why->domain == ERR_OPERATOR ? "refused" : "failed";
+	/* Not to be made now; but a unit with another one's label is a wrong unit. */
+	if (why->domain == ERR_OPERATOR && !err_is(why, "scan.mismatch"))
+		return "refused";
+	return "failed";
+}
+
+static json_t *turned_away(const struct job *j, const struct err *why)
+{
+	const struct scan *label = job_label(j);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s*, s:o}", "event", "refused", "serial",
+	    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id), "label",
+	    label != NULL ? label->text : NULL, "scanned_by", label != NULL ? label->by : NULL,
+	    "error", json_from_err(why));
 }
 
 json_t *job_end_record(const struct job *j, const struct err *why)
 {
 	if (!j->claimed)
-		return json_pack("{s:s, s:s, s:s, s:s, s:o}", "event", "refused", "serial",
-		    j->identity.serial, "slot", j->slot_name, "what", step_name(steps[j->row].id),
-		    "error", json_from_err(why));
+		return turned_away(j, why);
 	if (must_park(j, why))
 		return json_pack("{s:s, s:I, s:o}", "event", "park", "job", (json_int_t)j->number,
 		    "error", json_from_err(why));

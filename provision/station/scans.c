@@ -47,13 +47,17 @@ void scans_ask(struct scans *s, size_t slot)
 
 void scans_ended(struct scans *s, size_t slot)
 {
-	s->slots[slot].need = SCAN_NEED_NONE;
-	s->slots[slot].is_used = true;
+	struct scan_slot *its = &s->slots[slot];
+
+	if (its->is_wrong)
+		*its = (struct scan_slot){ 0 };
+	its->need = SCAN_NEED_NONE;
+	its->is_used = true;
 }
 
 void scans_wrong(struct scans *s, size_t slot)
 {
-	s->slots[slot] = (struct scan_slot){ 0 };
+	s->slots[slot].is_wrong = true;
 }
 
 bool scans_left(struct scans *s, size_t slot)

@@ -33,6 +33,7 @@ struct scan_slot {
 	enum scan_need need;
 	bool has;      /* label is its device's */
 	bool is_used;  /* a unit has begun by it */
+	bool is_wrong; /* it was another unit's */
 	int64_t since; /* counts arrivals, and questions */
 	struct scan label;
 };
@@ -59,7 +60,7 @@ const struct scan *scans_of(const struct scans *s, size_t slot);
 void scans_ask(struct scans *s, size_t slot);
 /* Its unit has ended, or was given up. */
 void scans_ended(struct scans *s, size_t slot);
-/* Its label was another unit's. */
+/* Its label was another unit's: it is gone when the unit has ended. */
 void scans_wrong(struct scans *s, size_t slot);
 /* The device has gone. True where its label waits again. */
 bool scans_left(struct scans *s, size_t slot);

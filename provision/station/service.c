@@ -228,6 +228,8 @@ static void event_free_any(struct event *event)
 /* The station first: its last records answer questions. */
 static void service_free(struct service *s)
 {
+	if (s->scanner != NULL)
+		scanner_close(s->scanner);
 	if (s->station != NULL)
 		station_close(s->station);
 	service_people_close(s);
@@ -262,8 +264,8 @@ static int run(struct service *s, const struct config *config, struct err *e)
 	    service_rules_open(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
-	if (service_open_inquiries(s, e) != 0 || listen_for(s, config, e) != 0 ||
-	    prepare(s, e) != 0)
+	if (service_open_inquiries(s, e) != 0 || service_open_scanner(s, e) != 0 ||
+	    listen_for(s, config, e) != 0 || prepare(s, e) != 0)
 		return -1;
 	if (event_base_dispatch(s->loop) < 0) /* it ends by loopbreak */
 		(void)err_errno(&s->why, ERR_CONFIG, "loop", "waiting for what happens next");

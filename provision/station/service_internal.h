@@ -7,6 +7,7 @@
 #include "line_rule.h"
 #include "login.h"
 #include "request.h"
+#include "scanner.h"
 #include "service.h"
 #include "station.h"
 #include "view.h"
@@ -52,6 +53,7 @@ struct service {
 	struct event *interrupt, *terminate, *beat, *watchdog, *look;
 	struct login *login; /* NULL: there are no operators */
 	struct seat seat;
+	struct scanner *scanner; /* NULL: station.yaml has none */
 	int signals;
 	bool ready;
 	struct stop stop; /* while HOLD_STOP holds */
@@ -190,5 +192,11 @@ must_check int service_trend(struct service *s, struct control_question *q, cons
 must_check int service_open_inquiries(struct service *s, struct err *e);
 /* Answers what was asked; before the control socket closes. */
 void service_close_inquiries(struct service *s);
+
+/* service_scan.c */
+must_check int service_scan(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e);
+/* Units need their labels, as station.yaml says; before anything is armed. */
+must_check int service_open_scanner(struct service *s, struct err *e);
 
 #endif

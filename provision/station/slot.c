@@ -5,6 +5,7 @@
 
 #include "advice.h"
 #include "job_end.h"
+#include "scanning.h"
 #include "slot_address.h"
 
 enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300, OPENINGS_MAX = 4 };
@@ -37,6 +38,7 @@ static void drop_process(struct slot *slot)
 static void settle(struct slot *slot)
 {
 	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+	scanning_ended(slot);
 }
 
 static void on_refused(struct record *r)
@@ -340,6 +342,7 @@ static void on_appeared(struct slot *slot, const struct err *trouble)
 		return;
 	}
 	tell(slot, "arrived");
+	scanning_arrived(slot);
 	slot->openings = 0;
 	start_process(slot);
 }
@@ -368,8 +371,11 @@ static void on_vanished(struct slot *slot)
 	drop_process(slot);
 	slot->state = SLOT_EMPTY;
 	(void)err_set(&e, ERR_LINK, "link.gone", "the device was unplugged");
+	if (slot->job != NULL)
+		scanning_ended(slot);
 	lose(slot, &e);
 	tell(slot, "left");
+	scanning_left(slot);
 }
 
 void slot_place_changed(struct slot *slot, const struct place_now *now)

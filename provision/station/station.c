@@ -7,7 +7,7 @@
 #include "advice.h"
 #include "clock.h"
 #include "file.h"
-#include "job.h"
+#include "job_scan.h"
 #include "serve.h"
 #include "slot.h"
 #include "slot_address.h"
@@ -329,6 +329,9 @@ void station_hold(struct station *s, enum hold why, bool held)
 void station_drain(struct station *s)
 {
 	s->draining = true;
+	for (struct job *j = s->jobs; j != NULL; j = j->next)
+		if (job_waits_for_scan(j))
+			job_leave(j); /* nothing of it was begun */
 	check_idle(s);
 }
 

@@ -19,6 +19,7 @@
 #include "records.h"
 #include "recovery.h"
 #include "refusals.h"
+#include "scans.h"
 #include "secret.h"
 #include "x509.h"
 
@@ -33,6 +34,7 @@ struct slot;
  *   step     slot serial step outcome ("start" "ok" "wait" "retry" "anew" "failed") ms who code message
  *            "wait" with a code: for the CA or the HSM; the device may be taken out meanwhile (the unit
  *            is then parked, and continued when it comes back)
+ *            "wait" with code "scan.needed": for a person who scans the unit's label
  *            "anew": the unit lost its key; its job has ended and the next one begins at once
  *   unit     slot serial outcome ("passed" "failed" "refused" "parked") ms device_ms ca_ms hsm_ms
  *            station_ms domain code message advice       after it the device may be taken out; first: no job
@@ -94,6 +96,7 @@ struct station {
 	struct err broken;                  /* domain NONE while the station works */
 	struct event *idle;
 	struct refusals refusals; /* of device_secret */
+	struct scans scans;
 
 	struct secret tls_pin, attestation_pin, credential, device_secret;
 };

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "job_scan.h"
+
 enum { LEAVING_PAUSE_MS = 500 };
 
 int step_event(struct job *j, struct record *r, struct err *e)
@@ -150,6 +152,17 @@ static bool is_begun(struct job *j)
 	return strcmp(status, "open") == 0 || strcmp(status, "parked") == 0;
 }
 
+static int name_label(const struct job *j, json_t *ret, struct err *e)
+{
+	const struct scan *label = job_label(j);
+
+	if (label == NULL)
+		return 0;
+	if (json_set_str(ret, "label", label->text, e) != 0)
+		return -1;
+	return json_set_str(ret, "scanned_by", label->by, e);
+}
+
 enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
     int64_t *ret_wait_ms, struct err *e)
 {
@@ -157,7 +170,8 @@ enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
 
 	(void)answer;
 	(void)ret_wait_ms;
-	if (station_check_clock(s, e) != 0 || (!is_begun(j) && station_check_space(s, e) != 0))
+	if (job_check_label(j, e) != 0 || station_check_clock(s, e) != 0 ||
+	    (!is_begun(j) && station_check_space(s, e) != 0))
 		return VERDICT_FAIL;
 	r->body = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:s, s:s, s:s, s:b}", "event", "claim",
 	    "serial", j->identity.serial, "model", j->identity.model, "slot", j->slot_name, "place",
@@ -175,7 +189,7 @@ enum verdict judge_claim(struct job *j, const json_t *answer, struct record *r,
 	    (s->config->rules.retests >= 0 &&
 		json_set_int(r->body, "retests", s->config->rules.retests, e) != 0))
 		return VERDICT_FAIL;
-	return VERDICT_DONE;
+	return name_label(j, r->body, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }
 
 static int fetch(struct job *j, const json_t *job, const char *member, struct buf *ret,

@@ -33,6 +33,11 @@ void view_set_profile(struct view *v, const struct profile *p)
 	hex_encode(p->digest, SHA256_LEN, v->profile_sha256);
 }
 
+void view_set_scans(struct view *v, const struct scans *scans)
+{
+	v->scans = scans;
+}
+
 void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason,
     const char *at)
 {
@@ -142,6 +147,13 @@ static void on_held(struct view *v, struct view_slot *s, const json_t *event)
 	s->present = true;
 }
 
+static void note_label(struct view_slot *s, bool is_needed)
+{
+	if (s->asked_ms > 0)
+		s->begun_ms += clock_now_ms() - s->asked_ms;
+	s->asked_ms = is_needed ? clock_now_ms() : 0;
+}
+
 static void on_step(struct view *v, struct view_slot *s, const json_t *event)
 {
 	const char *outcome = json_opt_str(event, "outcome", "");
@@ -150,6 +162,7 @@ static void on_step(struct view *v, struct view_slot *s, const json_t *event)
 	if (!step_parse(json_opt_str(event, "step", ""), &s->step))
 		return;
 	copy(s->serial, sizeof(s->serial), json_opt_str(event, "serial", ""));
+	note_label(s, waits && strcmp(json_opt_str(event, "code", ""), "scan.needed") == 0);
 	s->state = waits ? VIEW_SLOT_WAITS : VIEW_SLOT_RUNNING;
 	if (waits)
 		take_error(s, event);
@@ -174,6 +187,7 @@ static void on_unit(struct view *v, struct view_slot *s, const json_t *event)
 	const char *outcome = json_opt_str(event, "outcome", "");
 
 	s->ms = json_opt_int(event, "ms", 0);
+	s->asked_ms = 0;
 	copy(s->serial, sizeof(s->serial), json_opt_str(event, "serial", ""));
 	take_error(s, event);
 	for (size_t i = 0; i < COUNT(ends); i++) {
@@ -308,12 +322,14 @@ static void take_station(struct view *v, const json_t *event)
 		take_health(&v->hsm, what + 4, event);
 	} else if (strncmp(what, "printer-", 8) == 0) {
 		take_health(&v->printer, what + 8, event);
-	} else if (strncmp(what, "label", 5) == 0) {
-		take_unprinted(v, event); /* "label-lost", "labels-missing" */
+	} else if (strcmp(what, "label-lost") == 0 || strcmp(what, "labels-missing") == 0) {
+		take_unprinted(v, event);
 	} else if (strncmp(what, "disk-", 5) == 0) {
 		take_disk(&v->disk, what + 5, event);
 	} else if (strncmp(what, "line-", 5) == 0) {
 		take_line(&v->line, what + 5, event);
+	} else if (strncmp(what, "scanner-", 8) == 0) {
+		take_health(&v->scanner, what + 8, event);
 	} else if (strcmp(what, "draining") == 0) {
 		view_set_state(v, VIEW_DRAINING, NULL, NULL, NULL);
 	} else if (strcmp(what, "broken") == 0) {

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "json.h"
 #include "profile.h"
+#include "scans.h"
 
 struct view;
 
@@ -27,6 +28,8 @@ OWNED_PTR(view, view_free)
 
 void view_set_profile(struct view *v, const struct profile *p);
 /* by and reason: NULL where nobody said it. at: NULL for now. */
+/* Which labels wait; scans outlive the view. */
+void view_set_scans(struct view *v, const struct scans *scans);
 void view_set_state(struct view *v, enum view_state state, const char *by, const char *reason,
     const char *at);
 
@@ -68,11 +71,14 @@ void view_take(struct view *v, const json_t *event);
  *     sounds while seen is null; another one that comes up is not seen
  *   counters {passed, failed, refused, parked} and rates {units_per_hour, cycle_ms, yield_ppm (null: none
  *     has ended; report.h's yield), first_pass_ppm (as it)}: of this run
+ *   scan null (no labels are scanned) or {order "none" "first" "after", prefix, suffix, pending [{text, serial}],
+ *     device null or {state "up" "down", code, message, advice, since} of a serial scanner}
  *   steps [{name, typical_ms}]: in order; the median of the last ones, 0 where there was none
  *   slots [{name, state, present, paused, ack, serial, step, step_index, percent, left_ms, elapsed_ms, ms, outcome, domain,
  *     code, message, advice}], state "empty" "held" "opening" "running" "waits" "passed" "failed" "refused"
- *     "parked" "closed". How a unit ended stays until the next device comes, also when it was taken out. ack:
- *     it failed, and nothing begins here until a person has acknowledged that; what it said stays so long
+ *     "parked" "closed"; scan "needed" where it waits for its label, else null. How a unit ended stays until the
+ *     next device comes, also when it was taken out. ack: it failed, and nothing begins here until a person has
+ *     acknowledged that; what it said stays so long
  * Owned by the caller; NULL where memory ran out.
  */
 json_t *view_snapshot(const struct view *v);

@@ -33,7 +33,8 @@ struct view_slot {
 	bool present;
 	char serial[IDENTITY_MAX + 1];
 	enum step_id step;
-	int64_t begun_ms; /* monotonic */
+	int64_t begun_ms; /* monotonic, without the time it waited for a person */
+	int64_t asked_ms; /* a person is asked for its label since then; 0: nobody is */
 	int64_t ms;       /* of a unit that has ended */
 	char domain[16], code[40], message[VIEW_TEXT], advice[VIEW_TEXT];
 };
@@ -74,7 +75,7 @@ struct view {
 	char stop_by[128], stop_reason[VIEW_TEXT], stop_at[CLOCK_TEXT];
 	char fault_code[40], fault_message[VIEW_TEXT], fault_advice[VIEW_TEXT],
 	    fault_at[CLOCK_TEXT];
-	struct view_health ca, hsm, printer;
+	struct view_health ca, hsm, printer, scanner;
 	char unprinted[VIEW_UNPRINTED][IDENTITY_MAX + 1]; /* the first of them */
 	size_t unprinted_listed;
 	int64_t unprinted_count;
@@ -82,6 +83,7 @@ struct view {
 	struct view_line line;
 	unsigned seen; /* of the alarms that there are */
 	char seen_by[128], seen_at[CLOCK_TEXT];
+	const struct scans *scans;
 	int64_t passed, failed, refused, parked;
 	int64_t first_jobs, first_passed; /* report.h */
 	int64_t first_ms;                 /* monotonic, of the first device; 0: none came */

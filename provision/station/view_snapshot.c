@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "scanning.h"
 #include "serve.h"
 
 static const char *const states[] = {
@@ -70,6 +71,17 @@ static json_t *write_health(const struct view_health *h)
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "state", "down", "code", h->code,
 	    "message", h->message, "advice", h->advice, "since", h->since, "retry_at",
 	    (json_int_t)h->retry_at, "waiting", (json_int_t)h->waiting);
+}
+
+static json_t *write_scan(const struct view *v)
+{
+	const struct scan_config *c = &v->config->scan;
+
+	if (v->scans == NULL || (c->order == SCAN_NONE && c->device == NULL))
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "order", scan_order_name(c->order), "prefix",
+	    c->prefix, "suffix", c->suffix, "pending", scanning_pending(v->scans), "device",
+	    c->device != NULL ? write_health(&v->scanner) : json_null());
 }
 
 /* Takes over value, which may be NULL. */
@@ -210,7 +222,8 @@ static json_t *write_slot(const struct view *v, size_t i)
 		"ack", v->slots_ack[i], "serial", s->serial, "ms", (json_int_t)s->ms);
 	struct err e = { 0 };
 
-	if (slot == NULL)
+	if (slot == NULL || json_set_new(slot, "scan",
+				s->asked_ms > 0 ? json_string("needed") : json_null(), &e) != 0)
 		return NULL;
 	if ((s->state == VIEW_SLOT_RUNNING || s->state == VIEW_SLOT_WAITS) &&
 	    write_progress(v, s, slot, &e) != 0)
@@ -270,6 +283,7 @@ json_t *view_snapshot(const struct view *v)
 		{ "counters", write_counters },
 		{ "line", write_line },
 		{ "alarm", write_alarm },
+		{ "scan", write_scan },
 		{ "rates", write_rates },
 		{ "steps", write_steps },
 		{ "slots", write_slots },

@@ -28,7 +28,8 @@
  *   order     id, quantity (int)                first use, or the same again; else "order.changed"
  *   claim     serial, model, slot, profile, firmware, lifecycle, uuid (these may be ""), order (optional),
  *             reuse (bool: the profile's existing-key policy allows a key that was there)
- *             operator (optional: who was signed in at the station; only reports read it)
+ *             operator (optional: who was signed in at the station; only reports read it), label, scanned_by
+ *             (optional: the text of the unit's label, and who scanned it)
  *             retests (int, optional: how many times this station makes a unit again that failed)
  *             Opens a job, whose number is this event's "record"; or continues the open or parked job
  *             of this serial (record->job says which), also a job that another station parked: it is
@@ -71,7 +72,7 @@
  *             attachment, or with an intent open. A certificate that was issued and is not delivered
  *             becomes an orphan by it; so does an enrol intent that may be issued (open, pending,
  *             possibly-issued, done without a recorded certificate).
- *   refused   serial, slot, what (event name), error       a unit that never got a job, or a refused event
+ *   refused   serial, slot, what (event name), error, label, scanned_by (as in claim)       a unit that never got a job, or a refused event
  *   orphan    job (also an ended one), csr, spki (both default to the job's), certificate (optional),
  *             number (optional), attempt (int, default the last one), reason, evidence (blob, optional). Names what an unknown
  *             orphan of that attempt turned out to be, else adds one. Refused CERT "orphan.known"

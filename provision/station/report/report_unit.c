@@ -239,6 +239,9 @@ enum report_outcome unit_turned_away(const json_t *error)
 
 	if (!err_domain_parse(json_opt_str(error, "domain", ""), &domain) || by_station)
 		return REPORT_WAITING;
+	/* The wrong unit, or the wrong label on it. */
+	if (strcmp(json_opt_str(error, "code", ""), "scan.mismatch") == 0)
+		return REPORT_FAILED;
 	if (domain == ERR_OPERATOR)
 		return REPORT_REFUSED;
 	return domain == ERR_DEVICE || domain == ERR_CERT ? REPORT_FAILED : REPORT_WAITING;

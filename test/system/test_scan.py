@@ -125,7 +125,7 @@ class Scan(unittest.TestCase):
                 done = kiln("evidence", event["serial"], "--dir", out, "--config", world.config)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 names = subprocess.run(["openssl", "x509", "-noout", "-subject", "-ext", "subjectAltName", "-in",
-                                        os.path.join(out, "certificate.pem")], capture_output=True, text=True,
+                                        os.path.join(out, "cert.pem")], capture_output=True, text=True,
                                        check=True).stdout
                 self.assertIn(event["serial"], names)
             check_promises(self, world)
@@ -150,7 +150,7 @@ class Scan(unittest.TestCase):
             # The same unit again, with its own label: the order's one place is still there.
             world.twins.ask("unplug", slot=1)
             line.hear(lambda e: e["event"] == "left")
-            world.twins.ask("plug", slot=1)
+            world.twins.ask("plug", slot=1, serial=serial)
             line.asked("1")
             self.accept(line.scan(serial))
             self.assertEqual(line.unit("1")["outcome"], "passed")
@@ -179,8 +179,8 @@ class Scan(unittest.TestCase):
             check_promises(self, world)
 
     def test_taken_out_stopped_and_ended_while_it_waits(self):
-        with World(devices=2, slots=1) as world:
-            a, b = world.serials()
+        with World(devices=3, slots=1) as world:
+            a, b = world.serials()[:2]
             line = Line(world, "order: after")
             line.asked("1")
             world.twins.ask("swap", slot=1)

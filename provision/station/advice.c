@@ -84,7 +84,7 @@ static const struct {
 	{ "scan.flood", "call the engineer: the scanner has to read once for each trigger" },
 	{ "scan.none", "nothing to scan: plug the unit in" },
 	{ "scan.held", "start the station again, then scan" },
-	{ "scan.slot", "name a slot that kiln status lists" },
+	{ "slot.unknown", "name a slot that kiln status lists" },
 	{ "scan.unknown", "nothing to do: kiln status lists the labels that wait" },
 	{ "scan.batch", "make the units with the service: kiln run --config station.yaml; or say "
 			"scan: { order: none }" },

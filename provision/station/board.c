@@ -97,12 +97,22 @@ static void print_station(struct board *b, const json_t *event)
 		(void)fprintf(b->out, "        -> %s\n", advice);
 }
 
-/* The device need not stay in its slot: only a person can take it out. */
-static bool is_pending(const json_t *event)
+static bool waits_for(const json_t *event, const char *code)
 {
 	return strcmp(json_opt_str(event, "event", ""), "step") == 0 &&
 	       strcmp(json_opt_str(event, "outcome", ""), "wait") == 0 &&
-	       strcmp(json_opt_str(event, "code", ""), "ca.pending") == 0;
+	       strcmp(json_opt_str(event, "code", ""), code) == 0;
+}
+
+/* The device need not stay in its slot: only a person can take it out. */
+static bool is_pending(const json_t *event)
+{
+	return waits_for(event, "ca.pending");
+}
+
+static bool needs_scan(const json_t *event)
+{
+	return waits_for(event, "scan.needed");
 }
 
 static void erase(struct board *b)
@@ -201,7 +211,7 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 
 	if (b->live &&
 	    (is_unit || is_closed || strcmp(kind, "held") == 0 || strcmp(kind, "missing") == 0 ||
-		strcmp(kind, "station") == 0 || is_pending(event)))
+		strcmp(kind, "station") == 0 || is_pending(event) || needs_scan(event)))
 		erase(b);
 	if (is_unit && (!b->live || strcmp(json_opt_str(event, "outcome", ""), "passed") != 0))
 		print_unit(b, event);
@@ -216,6 +226,9 @@ void board_take(struct board *b, const json_t *event, const struct stats *stats)
 		    json_opt_str(event, "message", ""));
 	if (strcmp(kind, "station") == 0)
 		print_station(b, event);
+	if (needs_scan(event))
+		(void)fprintf(b->out, "SCAN    slot %-4s %-16s its label is needed\n",
+		    json_opt_str(event, "slot", "?"), json_opt_str(event, "serial", ""));
 	if (is_pending(event))
 		(void)fprintf(b->out, "PENDING slot %-4s %-16s %s\n",
 		    json_opt_str(event, "slot", "?"), json_opt_str(event, "serial", ""),

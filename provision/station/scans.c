@@ -99,7 +99,7 @@ static int find_named(const struct scans *s, const char *name, size_t *ret, stru
 		*ret = i;
 		return 0;
 	}
-	return err_set(e, ERR_OPERATOR, "scan.slot", "there is no slot %.64s", name);
+	return err_set(e, ERR_OPERATOR, "slot.unknown", "there is no slot %.64s", name);
 }
 
 static bool is_before(const struct scan_slot *a, const struct scan_slot *b)

@@ -67,7 +67,7 @@ bool scans_left(struct scans *s, size_t slot);
 
 /*
  * A label was scanned. slot: its name, or NULL. *ret_slot: whose label it is now; config->slot_count: it
- * waits. Errors: OPERATOR "scan.none" (nothing is to be scanned), "scan.slot", "scan.twice" (it waits, or its
+ * waits. Errors: OPERATOR "scan.none" (nothing is to be scanned), "slot.unknown", "scan.twice" (it waits, or its
  * unit is there), "scan.nobody", "scan.full".
  */
 must_check int scans_take(struct scans *s, const struct scan *scan, const char *slot,

@@ -1,6 +1,7 @@
 #include "testing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scans.h"
@@ -154,7 +155,7 @@ static void test_a_named_slot(void **state)
 	assert_int_equal(take(&s, "B", "b"), 1);
 	refuse(&s, "C", "b", "scan.nobody");
 	refuse(&s, "C", "c", "scan.nobody");
-	refuse(&s, "C", "d", "scan.slot");
+	refuse(&s, "C", "d", "slot.unknown");
 	assert_int_equal(take(&s, "A", "a"), 0);
 }
 
@@ -206,6 +207,54 @@ static void test_who_ended_or_left_waits_no_more(void **state)
 	refuse(&s, "A", NULL, "scan.nobody");
 }
 
+/* A label is in one place at most, whatever comes in whatever order. */
+static void test_whatever_happens(void **state)
+{
+	struct scans s = { 0 };
+	unsigned seed = 7;
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		size_t slot = (unsigned)rand_r(&seed) % SLOTS, ret, held = 0;
+		struct err e = { 0 };
+		char serial[8];
+
+		if (i % 1000 == 0)
+			scans_init(&s, station_of(i % 2000 == 0 ? SCAN_FIRST : SCAN_AFTER));
+		(void)snprintf(serial, sizeof(serial), "S%d", rand_r(&seed) % 40);
+		switch (rand_r(&seed) % 7) {
+		case 0:
+			(void)scans_left(&s, slot);
+			break;
+		case 1:
+			scans_ended(&s, slot);
+			break;
+		case 2:
+			if (scans_of(&s, slot) != NULL)
+				scans_wrong(&s, slot);
+			break;
+		case 3:
+			if (scans_drop(&s, serial, &e) != 0)
+				assert_string_equal(e.code, "scan.unknown");
+			break;
+		case 4:
+			(void)scans_arrived(&s, slot);
+			break;
+		default:
+			if (try(&s, serial, NULL, &ret, &e) == 0)
+				assert_true(ret <= SLOTS);
+			break;
+		}
+		for (size_t k = 0; k < SLOTS; k++)
+			held +=
+			    scans_of(&s, k) != NULL && strcmp(scans_of(&s, k)->serial, serial) == 0;
+		for (size_t k = 0; k < s.pending_count; k++)
+			held += strcmp(s.pending[k].serial, serial) == 0;
+		assert_true(held <= 1);
+		assert_true(s.pending_count <= SCANS_PENDING_MAX + SLOTS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_a_label_is_scanned_once_while_its_unit_is_there),
 		cmocka_unit_test(test_a_unit_that_is_tried_again_in_its_place_keeps_its_label),
 		cmocka_unit_test(test_who_ended_or_left_waits_no_more),
+		cmocka_unit_test(test_whatever_happens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

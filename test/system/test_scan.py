@@ -108,7 +108,7 @@ class Scan(unittest.TestCase):
             self.refuse(line.scan(first["serial"]), "scan.label")
             self.refuse(line.scan("SN:" + "A" * 300), "scan.text")
             self.refuse(line.scan("SN:\x1b[2J\u00e4"), "scan.text")
-            self.refuse(line.scan("SN:X1", "--slot", "9"), "scan.slot")
+            self.refuse(line.scan("SN:X1", "--slot", "9"), "slot.unknown")
             self.accept(line.scan("SN:" + second["serial"], "--slot", second["slot"]))
             self.refuse(line.scan("SN:" + second["serial"]), "scan.twice")
             self.accept(line.scan("SN:" + first["serial"]))

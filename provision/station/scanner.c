@@ -91,6 +91,7 @@ static void take(struct scanner *s, enum scan_line_state state)
 		s->hooks.refused(s->hooks.context, &e);
 	else
 		s->hooks.scanned(s->hooks.context, s->line.text);
+	explicit_bzero(s->line.text, sizeof(s->line.text)); /* it may be somebody's badge */
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -112,6 +113,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	s->pause_ms = PAUSE_MS;
 	for (ssize_t i = 0; i < n; i++)
 		take(s, scan_line_feed(&s->line, bytes[i]));
+	explicit_bzero(bytes, sizeof(bytes));
 	if (scan_line_is_begun(&s->line))
 		arm(s->unended, UNENDED_MS);
 	else

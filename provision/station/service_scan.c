@@ -1,24 +1,37 @@
 /* Labels are scanned: by a request, or by a scanner on a serial port. */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "advice.h"
 #include "scanning.h"
 #include "service_internal.h"
 
+/* Where people have badges, what is no label may be one: it is not repeated. */
+static int conceal(const struct service *s, struct err *e)
+{
+	if (s->login != NULL && err_is(e, "scan.label"))
+		return err_set(e, ERR_OPERATOR, "scan.label",
+		    "what was scanned is no unit's label");
+	if (s->login != NULL && err_is(e, "scan.text"))
+		return err_set(e, ERR_OPERATOR, "scan.text",
+		    "what was scanned is too long, or not printable");
+	return -1;
+}
+
 int service_scan(struct service *s, struct control_question *q, const struct actor *by,
     struct err *e)
 {
 	const char *slot = json_opt_str(q->request, "slot", NULL);
+	bool is_off = json_opt_bool(q->request, "off", false);
 	json_t *ok = NULL;
 	const char *text;
 
 	if (json_get_str(q->request, "text", &text, ERR_OPERATOR, e) != 0)
 		return -1;
-	if (json_opt_bool(q->request, "off", false)
-		? scanning_drop(s->station, text, by->name, e) != 0
-		: scanning_take(s->station, text, slot, by->name, &ok, e) != 0)
-		return -1;
+	if (is_off ? scanning_drop(s->station, text, by->name, e) != 0
+		   : scanning_take(s->station, text, slot, by->name, &ok, e) != 0)
+		return conceal(s, e);
 	control_answer(q, ok);
 	return 0;
 }
@@ -32,16 +45,64 @@ static void tell(struct service *s, const char *what, const struct err *why)
 
 static void on_refused(void *context, const struct err *why)
 {
-	tell(context, "scan-refused", why);
+	struct service *s = context;
+	struct err e = *why;
+
+	(void)conceal(s, &e); /* always -1 */
+	tell(s, "scan-refused", &e);
+}
+
+/* As if a console had asked, whose answer nobody hears: what comes of it is told (service_people.c). */
+static void offer_badge(struct service *s, const char *text)
+{
+	AUTO(json_t) *request =
+	    json_pack("{s:s, s:s, s:s}", "do", "operator", "badge", text, "via", "scanner");
+	struct control_question *q = calloc(1, sizeof(*q));
+	struct err e = { 0 };
+
+	if (q == NULL || request == NULL) {
+		free(q);
+		(void)err_nomem(&e);
+		on_refused(s, &e);
+		return;
+	}
+	*q = (struct control_question){ .control = s->control,
+		.uid = geteuid(),
+		.request = steal(&request) };
+	service_asked(s, q);
+}
+
+static bool is_badge(const struct service *s, const char *text)
+{
+	const struct scan_config *c = &s->station->config->scan;
+	char serial[IDENTITY_MAX + 1];
+	struct err ignored = { 0 };
+
+	return s->login != NULL &&
+	       (c->order == SCAN_NONE || scan_label_serial(&c->label, text, serial, &ignored) != 0);
+}
+
+/* Whoever is signed on scans, where people sign on. */
+static int scan(struct service *s, const char *text, struct err *e)
+{
+	AUTO(json_t) *ok = NULL;
+
+	if (s->login != NULL && s->seat.who.role == ROLE_NONE)
+		return err_set(e, ERR_OPERATOR, "operator.needed",
+		    "nobody is signed on at this station");
+	service_touch(s);
+	return scanning_take(s->station, text, NULL,
+	    s->login != NULL ? s->seat.who.name : "scanner", &ok, e);
 }
 
 static void on_scanned(void *context, const char *text)
 {
 	struct service *s = context;
-	AUTO(json_t) *ok = NULL;
 	struct err e = { 0 };
 
-	if (scanning_take(s->station, text, NULL, "scanner", &ok, &e) != 0)
+	if (is_badge(s, text))
+		offer_badge(s, text);
+	else if (scan(s, text, &e) != 0)
 		on_refused(s, &e);
 }
 

@@ -249,6 +249,32 @@ class Scan(unittest.TestCase):
             scanner.pull()
             check_promises(self, world)
 
+    def test_a_badge_on_the_serial_scanner_signs_on_and_who_is_on_scans(self):
+        with World(devices=1, slots=1) as world:
+            badge, serial = "BADGE-canary-1", world.serials()[0]
+            world.write("station.yaml", world.read("station.yaml") +
+                        "operators: { file: operators.yaml, required: false }\n")
+            self.accept(kiln("operator", "add", "eva", "--role", "operator", "--badge", "--config", world.config,
+                             stdin=badge + "\n"))
+            scanner = Scanner(world.path("scanner"))
+            line = Line(world, f"order: after, label: '(IP[0-9]+)', device: {scanner.path}")
+            line.asked("1")
+            scanner.send(serial.encode() + b"\n")
+            self.assertEqual(line.station("scan-refused")["code"], "operator.needed")
+            scanner.send(b"BADGE-canary-2\n")
+            line.station("sign-on-refused")
+            scanner.send(badge.encode() + b"\n")
+            self.assertEqual(line.station("signed-on")["by"], "eva")
+            scanner.send(serial.encode() + b"\n")
+            self.assertEqual(line.station("scanned")["by"], "eva")
+            self.assertEqual(line.unit("1")["outcome"], "passed")
+            self.assertEqual(line.scan(badge).stderr.count("canary"), 0)
+            line.end(self)
+            self.assertNotIn("canary", json.dumps(line.service.events) + json.dumps(world.log()))
+            self.assertEqual([e["scanned_by"] for e in world.log(serial) if e["event"] == "claim"], ["eva"])
+            scanner.pull()
+            check_promises(self, world)
+
     def test_a_scanner_that_is_no_serial_port_stops_no_station(self):
         with World(devices=1, slots=1) as world:
             world.write("scanner", "no port")

@@ -29,7 +29,12 @@ struct service_options {
  * of the client's process; with them whoever is signed on, or for this one request "as" {badge} or {name,
  * pin}. The command line of root and of the station's own user acts as an engineer ("unix:root"); a console
  * says "via" and does not.
- * From the records, and no event of them:
+ *
+ *   scan {text, slot?}       a label was scanned (scanning.h): {serial, slot or null}
+ *   scan {text, off: true}   one that waits for its unit is taken back
+ *
+ * are no events of their own: the unit's claim, or what it was turned away for, says label and person. From
+ * the records, and no events either:
  *
  *   unit     {serial}  dossier.h
  *   evidence {serial}  {serial, name, tar}: a tar file in base64 (evidence.h)

@@ -23,9 +23,10 @@ struct service_options {
  *   resume {slot?}   ... and begins; also opens a slot that its failures have closed
  *   operator {badge} or {name, pin}   signs on, in place of who was on: {name, role}
  *   operator {off: true}              signs off
- *   label {serial, reason?}           another label of a passed unit: {serial, waiting, printer}
+ *   label {serial, reason?}           prints a unit's label again: {serial, waiting, printer "up" "down"}; its
+ *                                     event comes when the printer has it
  *
- * each an event of the records before it is answered. Who does it: without operators (station.yaml) the user
+ * each but label an event of the records before it is answered. Who does it: without operators (station.yaml) the user
  * of the client's process; with them whoever is signed on, or for this one request "as" {badge} or {name,
  * pin}. The command line of root and of the station's own user acts as an engineer ("unix:root"); a console
  * says "via" and does not.

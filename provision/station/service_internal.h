@@ -171,7 +171,8 @@ void service_recall_retest(struct service *s, const json_t *body);
 must_check int service_labels_open(struct service *s, const struct config *config, struct err *e);
 /* After the station is closed. */
 void service_labels_close(struct service *s);
-/* Tells which units passed without a label, and records that those from here on get one. */
+/* Tells which units passed without a label, and records that those from here on get one. Errors: CONFIG
+ * "label.value" (of what the profile makes); RECORDS. */
 must_check int service_labels_recall(struct service *s, struct err *e);
 /* Any event of the station: a unit that has passed gets its label. */
 void service_labels_take(struct service *s, const json_t *event);

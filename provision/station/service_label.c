@@ -173,11 +173,14 @@ static void tell_missing(struct service *s, const json_t *serials)
 /* A unit that passed right before the station was killed may have its label or not: a person looks. */
 int service_labels_recall(struct service *s, struct err *e)
 {
+	AUTO_STRUCT(buf) example = { 0 };
 	AUTO(json_t) *serials = NULL;
 
 	if (s->labels == NULL)
 		return 0;
-	if (records_unlabelled(s->station->records, LABELS_LOOK_BACK, &serials, e) != 0)
+	if (label_of_example(s->labels->label, s->station->config, s->station->profile, &example,
+		e) != 0 ||
+	    records_unlabelled(s->station->records, LABELS_LOOK_BACK, &serials, e) != 0)
 		return -1;
 	if (json_array_size(serials) > 0)
 		tell_missing(s, serials);

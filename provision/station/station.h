@@ -53,7 +53,9 @@ struct slot;
  *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
  *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);
- *            waiting: how many units wait
+ *            waiting: how many units wait. Of a service with labels: "printer-down" "printer-up", "label-lost"
+ *            (serial) and "labels-missing" (serials): passed, and not printed
+ *   label    serial outcome ("printed"; "waits": for a printer that is down) reprint by waiting
  */
 struct station_hooks {
 	void (*event)(void *context, const json_t *event);

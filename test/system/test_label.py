@@ -194,7 +194,8 @@ class Labels(unittest.TestCase):
             service = run(world)
             service.wait_for(lambda e: len(service.units) == 3)
             self.assertEqual({u["outcome"] for u in service.units}, {"passed"})
-            service.wait_for(lambda e: e.get("code") == "printer.busy")
+            told = service.wait_for(lambda e: e.get("code") == "printer.busy" or e["event"] == "label")
+            self.assertEqual(told["event"], "station")
             self.assertEqual(labels(world), [], "what it has not read is not printed")
             self.assertEqual(len(printer.held), 1)
             printer.reads = True

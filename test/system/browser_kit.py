@@ -28,7 +28,7 @@ class Browser:
         self.id = 0
         to_read, self.to = os.pipe()
         self.source, to_write = os.pipe()
-        # Its pipe is descriptors 3 and 4. --no-sandbox: CI runs as root, in containers without user namespaces.
+        # Its pipe is descriptors 3 and 4, whatever they are here; Python's others close themselves. --no-sandbox: CI runs as root, in containers without user namespaces.
         command = ["chromium", "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
                    "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
                    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--lang=en-US",
@@ -37,7 +37,7 @@ class Browser:
         if not motion:
             command.insert(1, "--force-prefers-reduced-motion")
         ends = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (to_read, to_write)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(3, 4),
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
                                         start_new_session=True,
                                         preexec_fn=lambda: [os.dup2(end, 3 + i) for i, end in enumerate(ends)])
         for end in ends:

@@ -4,48 +4,81 @@ import { nextTry } from "/header.js";
 import { $, say } from "/page.js";
 import { play } from "/sound.js";
 import { station } from "/station.js";
-import { advise, clock, duration, t } from "/words.js";
+import { advise, clock, duration, reasonOf, t } from "/words.js";
 
 const SILENT_MS = 5000;
 const ALARM_MS = 4000;
 
+// Of a dependency: its name, and whose it is.
+const PARTS = ["ca", "hsm", "disk", "printer"];
+
+function outageOf(s) {
+	for (const name of PARTS) {
+		const health = s.health[name];
+		if (!health || health.state === "up")
+			continue;
+		const values = { waiting: health.waiting, since: clock(health.since), next: nextTry(health), message: health.message };
+		const text = health.since ? t("outage.text", values) : [reasonOf(health), advise(health), health.message].filter(Boolean).join(" – ");
+		return [t(`outage.${name}.${health.state}`), text];
+	}
+	return null;
+}
+
 function bannerOf(s) {
+	if (s.operators?.required && !s.operators.operator)
+		return [t("signon.title"), t("signon.text")];
 	if (s.state === "stopped")
 		return [t("stopped.title"), t("stopped.text", { by: s.stop?.by, reason: s.stop?.reason, at: clock(s.stop?.at) })];
 	if (s.state === "draining")
 		return [t("draining.title"), t("draining.text")];
 	if (s.state === "starting")
 		return [t("starting.title"), t("starting.text")];
-	for (const name of ["ca", "hsm"]) {
-		const health = s.health[name];
-		if (health.state !== "down")
-			continue;
-		const text = t("outage.text", { waiting: health.waiting, since: clock(health.since), next: nextTry(health), message: health.message });
-		return [name === "ca" ? t("outage.ca") : t("outage.hsm"), text];
-	}
-	return null;
+	if (s.paused)
+		return [t("paused.title"), t("paused.text")];
+	return outageOf(s);
+}
+
+function drawPending(s) {
+	const pending = s.scan?.pending ?? [];
+	$("pending").hidden = pending.length === 0;
+	say($("pending").lastElementChild, pending.map((scan) => scan.serial || scan.text).join("   "));
 }
 
 export function drawBanner(s) {
 	const banner = bannerOf(s);
 	$("banner").hidden = banner === null;
+	drawPending(s);
 	if (banner === null)
 		return;
 	say($("banner").firstElementChild, banner[0]);
 	say($("banner").lastElementChild, banner[1]);
 }
 
+function faultOf(fault, since) {
+	return {
+		kind: "fault", title: t("fault.title"), message: reasonOf(fault), detail: fault.message ?? "",
+		advice: fault.code ? advise(fault) || t("fault.text") : t("fault.text"), since,
+	};
+}
+
+function lineOf(line) {
+	return {
+		kind: "line", title: t("line.title"), message: t("line.text"), detail: [line.rule, ...line.units ?? []].join("   "),
+		advice: t("line.advice"), since: t("line.since", { at: clock(line.at) }),
+	};
+}
+
+// Null: the tiles are to be seen.
 function overOf() {
+	const s = station.snapshot;
 	const quiet = performance.now() - station.heard;
 	const gone = station.silence !== null || quiet > SILENT_MS;
 	const since = gone ? t("silent.since", { time: duration(quiet) }) : "";
-	if (station.snapshot?.state === "broken") {
-		const fault = station.snapshot.fault ?? {};
-		return { title: t("fault.title"), message: fault.message ?? "", advice: fault.code ? advise(fault) || t("fault.text") : t("fault.text"), since };
-	}
-	if (!gone)
-		return null;
-	return { title: t("silent.title"), message: t("silent.text"), advice: t("silent.advice"), since };
+	if (s?.state === "broken")
+		return faultOf(s.fault ?? {}, since);
+	if (gone)
+		return { kind: "silent", title: t("silent.title"), message: t("silent.text"), detail: "", advice: t("silent.advice"), since };
+	return s?.line ? lineOf(s.line) : null;
 }
 
 let alarmed = 0;
@@ -58,9 +91,11 @@ export function drawOver() {
 		alarmed = 0;
 		return;
 	}
+	box.dataset.kind = over.kind;
 	say(box.querySelector("h2"), over.title);
-	for (const part of ["message", "advice", "since"])
+	for (const part of ["message", "detail", "advice", "since"])
 		say(box.querySelector("." + part), over[part]);
+	$("over-do").hidden = over.kind !== "line";
 	box.hidden = false;
 	if (performance.now() - alarmed > ALARM_MS || alarmed === 0) {
 		alarmed = performance.now();

@@ -9,13 +9,13 @@ import { clock, duration, t } from "/words.js";
 const EVENTS_MAX = 50;
 const told = [];
 
-const STATION_EVENTS = ["ready", "draining", "broken", "stopped", "started", "ca-down", "ca-up", "hsm-down", "hsm-up", "child-died"];
+const STATION_EVENTS = ["ready", "draining", "broken", "stopped", "started", "ca-down", "ca-up", "hsm-down", "hsm-up", "child-died", "paused", "resumed", "signed-on", "signed-off"];
 const STEP_EVENTS = ["retry", "anew"];
 const MARKS = { passed: "good", failed: "bad", refused: "bad", parked: "wait" };
 
 // Null: not worth a line.
 function lineOf(event) {
-	const values = { ...event, time: event.ms === undefined ? "" : duration(event.ms), step: event.step ? t("step." + event.step) : "" };
+	const values = { place: event.slot ? "#" + event.slot : "", ...event, time: event.ms === undefined ? "" : duration(event.ms), step: event.step ? t("step." + event.step) : "" };
 	if (event.event === "unit")
 		return { mark: MARKS[event.outcome], text: t("event.unit." + event.outcome, values) };
 	if (event.event === "step")
@@ -24,7 +24,7 @@ function lineOf(event) {
 		if (!STATION_EVENTS.includes(event.what))
 			return null;
 		const bad = ["broken", "child-died"].includes(event.what);
-		const wait = ["stopped", "draining", "ca-down", "hsm-down"].includes(event.what);
+		const wait = ["stopped", "paused", "draining", "ca-down", "hsm-down"].includes(event.what);
 		return { mark: bad ? "bad" : wait ? "wait" : "good", text: t("event.station." + event.what, values) };
 	}
 	if (event.event === "slot-closed")

@@ -1,11 +1,14 @@
 import { drawBanner, drawOver } from "/banner.js";
-import { ask, beginDialogs } from "/dialogs.js";
+import { ask, beginDialogs, perform } from "/dialogs.js";
 import { drawEvents, hear, toggleEvents } from "/events.js";
 import { drawHeader, tickHealth } from "/header.js";
-import { beginKeys, bind } from "/keys.js";
+import { beginKeys, bind, showHelp } from "/keys.js";
+import { hideNotice } from "/notice.js";
+import { $ } from "/page.js";
+import { openSlot } from "/slot.js";
 import { drawSound, toggleSound } from "/sound.js";
 import { listen, renew, station } from "/station.js";
-import { arrange, drawTiles, tickTiles } from "/tiles.js";
+import { arrange, beginTiles, drawTiles, focusTile, tickTiles } from "/tiles.js";
 import { following, learn, preferred } from "/words.js";
 
 function draw() {
@@ -40,14 +43,62 @@ function switchLanguage() {
 	speak(following());
 }
 
-function begin() {
-	bind("s", () => ask("stop"));
-	bind("r", () => ask("start"));
-	bind("m", toggleSound);
+// One key goes on, whatever it was that holds the station.
+function goOn() {
+	const s = station.snapshot;
+	if (s?.line)
+		ask("release");
+	else if (s?.state === "stopped")
+		ask("start");
+}
+
+function stop() {
+	if (station.snapshot?.state === "running")
+		ask("stop");
+}
+
+function pause() {
+	const s = station.snapshot;
+	if (s?.state === "running")
+		perform({ do: s.paused ? "resume" : "pause" });
+}
+
+function signOn() {
+	if (station.snapshot?.operators)
+		ask("operator");
+}
+
+// The one that waits, or the station's alarm.
+function acknowledge() {
+	const waiting = station.snapshot?.slots.filter((slot) => slot.ack) ?? [];
+	if (waiting.length > 0)
+		for (const slot of waiting)
+			perform({ do: "acknowledge", slot: slot.name });
+	else if (station.snapshot?.alarm)
+		perform({ do: "acknowledge" });
+}
+
+function bindAll() {
+	bind("s", stop);
+	bind("r", goOn);
+	bind("p", pause);
+	bind("o", signOn);
+	bind("a", acknowledge);
 	bind("e", toggleEvents);
+	bind("m", toggleSound);
 	bind("l", switchLanguage);
+	bind("?", showHelp);
+	for (let i = 1; i <= 9; i++)
+		bind(String(i), () => focusTile(i - 1));
+}
+
+function begin() {
+	bindAll();
 	beginDialogs();
 	beginKeys();
+	beginTiles(openSlot);
+	$("over-do").addEventListener("click", goOn);
+	$("notice").addEventListener("click", hideNotice);
 	window.addEventListener("resize", arrange);
 	setInterval(tick, 250);
 	speak(preferred()).then(renew).then(() => listen(draw, hear));

@@ -1,18 +1,16 @@
 import { $, part, say } from "/page.js";
 import { station } from "/station.js";
-import { advise, duration, t } from "/words.js";
+import { advise, duration, reasonOf, t } from "/words.js";
 
-const tiles = new Map();
-
+const ENDED = ["passed", "failed", "refused", "parked"];
+const MOVES = ["running", "waits"];
 const FRESH = [{ filter: "brightness(1.2)" }, { filter: "none" }];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-function newTile(name) {
-	const root = document.createElement("section");
-	root.className = "tile";
-	const body = part(root, "div", "body");
-	const top = part(body, "div", "top");
-	const tile = { root, name: part(top, "span", "name"), serial: part(top, "span", "serial") };
+const tiles = new Map();
+let open = () => {};
+
+function newSign(tile, body) {
 	const sign = part(part(body, "div", "state"), "div", "sign");
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 	svg.setAttribute("aria-hidden", "true");
@@ -20,10 +18,9 @@ function newTile(name) {
 	svg.append(tile.shape);
 	sign.append(svg);
 	tile.word = part(sign, "strong", "word");
-	tile.now = part(body, "p", "now");
-	tile.reason = part(body, "p", "reason");
-	tile.advice = part(body, "p", "advice");
-	tile.reason.lang = "en";
+}
+
+function newBar(tile, body) {
 	tile.bar = part(body, "div", "bar");
 	tile.bar.setAttribute("role", "progressbar");
 	tile.bar.setAttribute("aria-valuemin", "0");
@@ -32,51 +29,110 @@ function newTile(name) {
 	tile.times = part(body, "div", "times");
 	tile.elapsed = part(tile.times, "span", "");
 	tile.left = part(tile.times, "span", "");
+}
+
+// The button that has the slot's name is as large as the tile.
+function newTile(name) {
+	const root = document.createElement("section");
+	root.className = "tile";
+	const body = part(root, "div", "body");
+	const top = part(body, "div", "top");
+	const tile = { root, name: part(top, "button", "name"), serial: part(top, "span", "serial") };
+	tile.name.type = "button";
+	tile.name.addEventListener("click", () => open(name));
+	newSign(tile, body);
+	tile.now = part(body, "p", "now");
+	tile.pair = part(body, "dl", "pair");
+	tile.reason = part(body, "p", "reason");
+	tile.detail = part(body, "p", "detail");
+	tile.detail.lang = "en";
+	tile.advice = part(body, "p", "advice");
+	newBar(tile, body);
 	say(tile.name, name);
 	tiles.set(name, tile);
 	$("tiles").append(root);
 	return tile;
 }
 
-function nowOf(slot, s) {
-	if (slot.state === "running" || slot.state === "waits")
+// What is shown of a slot: its state, or what it waits for.
+export function faceOf(slot) {
+	if (slot.scan === "needed" && !ENDED.includes(slot.state))
+		return "scan";
+	return slot.paused && ["empty", "held"].includes(slot.state) ? "paused" : slot.state;
+}
+
+function nowOf(slot, face, s) {
+	if (slot.ack)
+		return t("now.acknowledge");
+	if (MOVES.includes(face))
 		return t("step.now", { k: slot.step_index + 1, n: s.steps.length, step: t("step." + slot.step) });
-	const ended = ["passed", "failed", "refused", "parked"].includes(slot.state);
-	if (ended && !slot.present)
+	if (ENDED.includes(face) && !slot.present)
 		return t("now.next");
-	return slot.code ? "" : t("now." + slot.state);
+	if (face === "empty" && s.scan?.order === "first" && s.scan.pending.length === 0)
+		return t("now.scan-first");
+	return slot.code ? "" : t("now." + face);
+}
+
+// Two values that should be one.
+function drawPair(tile, slot) {
+	const { label, chip } = slot.mismatch ?? {};
+	tile.pair.hidden = label === undefined;
+	tile.pair.replaceChildren();
+	if (label === undefined)
+		return;
+	for (const [key, value] of [["pair.label", label], ["pair.chip", chip]]) {
+		const row = part(tile.pair, "div", "");
+		say(part(row, "dt", ""), t(key));
+		const text = part(row, "dd", "");
+		text.style.setProperty("--len", Math.max(label.length, chip.length, 8));
+		say(text, value);
+	}
+}
+
+function drawWords(tile, slot, face, s) {
+	const word = t("state." + face);
+	tile.root.setAttribute("aria-label", t("slot.label", { slot: slot.name, state: word, serial: slot.serial }));
+	tile.name.setAttribute("aria-label", t("slot.open", { slot: slot.name, state: word }));
+	tile.shape.setAttribute("href", "#i-" + face);
+	tile.word.style.setProperty("--len", word.length);
+	say(tile.word, word);
+	say(tile.serial, slot.serial);
+	say(tile.now, nowOf(slot, face, s));
+	say(tile.reason, slot.code ? reasonOf(slot) : "");
+	say(tile.detail, slot.code && !slot.mismatch ? slot.message : "");
+	say(tile.advice, advise(slot));
+	drawPair(tile, slot);
+}
+
+function place(tile, slot) {
+	tile.root.style.gridRow = slot.tile ? String(slot.tile[0]) : "";
+	tile.root.style.gridColumn = slot.tile ? String(slot.tile[1]) : "";
 }
 
 export function drawTile(slot, s) {
 	const tile = tiles.get(slot.name) ?? newTile(slot.name);
-	const ended = ["passed", "failed", "refused", "parked"].includes(slot.state);
-	const word = t("state." + slot.state);
-	if (tile.state !== undefined && tile.state !== slot.state)
+	const face = faceOf(slot);
+	const moves = MOVES.includes(face);
+	if (tile.face !== undefined && tile.face !== face)
 		tile.root.animate(FRESH, still.matches ? 0 : 500);
-	tile.state = slot.state;
+	tile.face = face;
 	tile.slot = slot;
-	tile.root.dataset.state = slot.state;
-	tile.root.classList.toggle("gone", ended && !slot.present);
-	tile.root.setAttribute("aria-label", t("slot.label", { slot: slot.name, state: word, serial: slot.serial }));
-	tile.shape.setAttribute("href", "#i-" + slot.state);
-	tile.word.style.setProperty("--len", word.length);
-	say(tile.word, word);
-	say(tile.serial, slot.serial);
-	say(tile.now, nowOf(slot, s));
-	say(tile.reason, slot.code ? slot.message : "");
-	say(tile.advice, advise(slot));
-	const moves = slot.state === "running" || slot.state === "waits";
+	tile.root.dataset.state = face;
+	tile.root.classList.toggle("gone", ENDED.includes(face) && !slot.present);
+	tile.root.classList.toggle("ack", slot.ack === true);
+	drawWords(tile, slot, face, s);
 	tile.bar.hidden = !moves;
 	tile.fill.style.width = (moves ? slot.percent : 0) + "%";
 	tile.bar.setAttribute("aria-valuenow", String(moves ? slot.percent : 0));
 	tile.bar.setAttribute("aria-label", t("slot.progress", { slot: slot.name }));
+	place(tile, slot);
 	drawTimes(tile);
 }
 
 function drawTimes(tile) {
 	const { slot } = tile;
 	const since = performance.now() - station.received;
-	if (slot.state === "running" || slot.state === "waits") {
+	if (MOVES.includes(slot.state)) {
 		const left = slot.left_ms - since;
 		say(tile.elapsed, duration(slot.elapsed_ms + since));
 		say(tile.left, slot.state === "running" && left > 0 ? t("time.left", { time: duration(left) }) : "");
@@ -87,20 +143,27 @@ function drawTimes(tile) {
 	tile.times.hidden = tile.elapsed.textContent === "";
 }
 
-// The number of columns that leaves the tiles the most room for a wide word.
-export function arrange() {
-	const box = $("tiles").getBoundingClientRect();
+// The fixture's own columns; else the number that leaves the tiles the most room for a wide word.
+function columnsFor(box) {
+	const s = station.snapshot;
+	const placed = s.slots.filter((slot) => slot.tile).map((slot) => slot.tile[1]);
+	if (placed.length > 0 || s.fixture?.columns)
+		return Math.max(s.fixture?.columns ?? 1, ...placed);
 	let best = 1, most = 0;
 	for (let columns = 1; columns <= tiles.size; columns++) {
 		const size = Math.min(box.width / columns / 1.5, box.height / Math.ceil(tiles.size / columns));
 		if (size > most)
 			[best, most] = [columns, size];
 	}
-	$("tiles").style.setProperty("--columns", best);
+	return best;
+}
+
+export function arrange() {
+	if (station.snapshot !== null)
+		$("tiles").style.setProperty("--columns", columnsFor($("tiles").getBoundingClientRect()));
 }
 
 export function drawTiles(s) {
-	const before = tiles.size;
 	const names = new Set(s.slots.map((slot) => slot.name));
 	for (const [name, tile] of tiles)
 		if (!names.has(name)) {
@@ -109,11 +172,34 @@ export function drawTiles(s) {
 		}
 	for (const slot of s.slots)
 		drawTile(slot, s);
-	if (tiles.size !== before)
-		arrange();
+	arrange();
 }
 
 export function tickTiles() {
 	for (const tile of tiles.values())
 		drawTimes(tile);
+}
+
+export function focusTile(i) {
+	[...tiles.values()][i]?.name.focus();
+}
+
+// The next one in that direction, by where they are.
+function step(event) {
+	const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+	const all = [...tiles.values()].map((tile) => ({ tile, box: tile.root.getBoundingClientRect() }));
+	const from = all.find(({ tile }) => tile.name === document.activeElement);
+	if (!from || (x === 0 && y === 0))
+		return;
+	const ahead = ({ box }) => (box.left - from.box.left) * x + (box.top - from.box.top) * y;
+	const aside = ({ box }) => Math.abs((box.left - from.box.left) * y) + Math.abs((box.top - from.box.top) * x);
+	const next = all.filter((one) => ahead(one) > 1).sort((a, b) => aside(a) - aside(b) || ahead(a) - ahead(b))[0];
+	event.preventDefault();
+	next?.tile.name.focus();
+}
+
+// opened is told the name of a slot that somebody chose.
+export function beginTiles(opened) {
+	open = opened;
+	$("tiles").addEventListener("keydown", step);
 }

@@ -28,6 +28,13 @@ export function clock(text) {
 	return isNaN(when) ? "" : when.toLocaleTimeString(language);
 }
 
+// Why, in this language: by the code, else by the domain.
+export function reasonOf(what) {
+	if (!what?.code)
+		return "";
+	return words["reason." + what.code] ?? words["reason.domain." + what.domain] ?? "";
+}
+
 // What to do now: by the code where the catalogue knows it; else as the station says it, whose sentence for all
 // errors of a domain the catalogue knows too.
 export function advise(what) {

@@ -1,0 +1,55 @@
+// What concerns one slot: all that is known of its unit in words, and what may be done.
+
+import { ask, isOpen, perform } from "/dialogs.js";
+import { $, part, say } from "/page.js";
+import { station } from "/station.js";
+import { faceOf } from "/tiles.js";
+import { advise, reasonOf, t } from "/words.js";
+
+const ENDED_BADLY = ["failed", "refused", "parked"];
+
+let name = null;
+
+// Each: its key, whether it is there for a slot, what it does. Its text is slot.do.NAME.
+const OFFERS = [
+	["acknowledge", "a", (slot) => slot.ack, (slot) => perform({ do: "acknowledge", slot: slot.name })],
+	["retest", "t", (slot) => slot.present && ENDED_BADLY.includes(slot.state), (slot) => ask("retest", { slot: slot.name })],
+	["label", "l", (slot) => slot.state === "passed" && station.snapshot.health.printer, (slot) => ask("label", { serial: slot.serial })],
+	["pause", "p", (slot) => !slot.paused && slot.state !== "closed", (slot) => perform({ do: "pause", slot: slot.name })],
+	["resume", "p", (slot) => slot.paused, (slot) => perform({ do: "resume", slot: slot.name })],
+	["reopen", "p", (slot) => !slot.paused && slot.state === "closed", (slot) => perform({ do: "resume", slot: slot.name })],
+];
+
+// One more, of another module.
+export function offer(what, key, shown, run) {
+	OFFERS.push([what, key, shown, run]);
+}
+
+function button(slot, [what, key, , run]) {
+	const made = part($("slot-offers"), "button", "");
+	made.type = "button";
+	made.dataset.key = key;
+	say(part(made, "span", ""), t("slot.do." + what));
+	say(part(made, "kbd", ""), key.toUpperCase());
+	made.addEventListener("click", () => {
+		$("slot").close();
+		run(slot);
+	});
+}
+
+export function openSlot(which) {
+	const slot = station.snapshot?.slots.find((known) => known.name === which);
+	if (!slot || isOpen())
+		return;
+	name = which;
+	say($("slot-title"), t("slot.title", { slot: name, state: t("state." + faceOf(slot)) }));
+	say($("slot-serial"), slot.serial);
+	say($("slot-reason"), slot.code ? reasonOf(slot) : "");
+	say($("slot-message"), slot.code ? slot.message : "");
+	say($("slot-advice"), advise(slot));
+	$("slot-offers").replaceChildren();
+	for (const row of OFFERS.filter(([, , shown]) => shown(slot)))
+		button(slot, row);
+	$("slot").showModal();
+	($("slot-offers").querySelector("button") ?? $("slot-no")).focus();
+}

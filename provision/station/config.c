@@ -339,8 +339,8 @@ static int check_scanner(const struct config *c, const struct yaml_node *root, s
 static int load(struct config *c, struct err *e)
 {
 	static const char *const keys[] = { "station", "records", "state", "profile", "ca", "hsm",
-		"slots", "control", "operators", "order", "shifts", "rules", "label", "scan",
-		NULL };
+		"slots", "fixture", "control", "operators", "order", "shifts", "rules", "label",
+		"scan", NULL };
 	const struct yaml_node *root;
 
 	if (read_root(c, e) != 0)

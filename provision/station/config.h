@@ -17,6 +17,7 @@ enum {
 	CONFIG_SLOTS_MAX = 128,
 	CONFIG_PLACES_MAX = 3,
 	CONFIG_NAME_MAX = 64,
+	CONFIG_TILES_MAX = 32, /* rows, columns */
 	CONFIG_PROCESSES_MAX = 64
 };
 
@@ -36,6 +37,7 @@ struct config_slot {
 	const char *address;                   /* "serial:/dev/..."; NULL: it has places */
 	const char *places[CONFIG_PLACES_MAX]; /* of USB (usb_tree.h): aliases of one connector */
 	size_t place_count;
+	int row, column; /* of its tile on the console's page, from 1; 0: where there is room */
 };
 
 struct config {
@@ -66,6 +68,8 @@ struct config {
 	size_t slot_count;
 	char *slots_file; /* path: where the slots are, if not in station.yaml itself; else NULL */
 	struct yaml *slots_yaml;
+	int64_t
+	    fixture_columns; /* of tiles on the console's page; 0: by the screen and their number */
 
 	char *control_socket; /* path: where a running station is asked */
 	unsigned control_mode;

@@ -55,13 +55,43 @@ static int read_places(struct config_slot *s, const struct yaml_node *n, struct 
 	return 0;
 }
 
+/* A number up to max, and what follows it; 0 where there is none. */
+static int take_number(const char **text)
+{
+	int value = 0;
+
+	for (; **text >= '0' && **text <= '9' && value <= CONFIG_TILES_MAX; (*text)++)
+		value = value * 10 + **text - '0';
+	return value;
+}
+
+static int read_tile(struct config_slot *s, const struct yaml_node *map, struct err *e)
+{
+	const char *text;
+
+	if (yaml_str(map, "tile", "", &text, e) != 0)
+		return -1;
+	if (yaml_get(map, "tile") == NULL)
+		return 0;
+	s->row = take_number(&text);
+	text += *text == ',' ? strspn(text + 1, " ") + 1 : 0;
+	s->column = take_number(&text);
+	if (*text != '\0' || s->row < 1 || s->column < 1 || s->row > CONFIG_TILES_MAX ||
+	    s->column > CONFIG_TILES_MAX)
+		return yaml_error(yaml_get(map, "tile"), e,
+		    "a tile is \"row,column\", each 1 to %d, as seen from the operator",
+		    CONFIG_TILES_MAX);
+	return 0;
+}
+
 static int read_slot(struct config_slot *s, const struct yaml_node *map, struct err *e)
 {
-	static const char *const keys[] = { "name", "address", "place", NULL };
+	static const char *const keys[] = { "name", "address", "place", "tile", NULL };
 	const struct yaml_node *place;
 
 	s->at = map;
-	if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "name", NULL, &s->name, e) != 0)
+	if (yaml_keys(map, keys, e) != 0 || yaml_str(map, "name", NULL, &s->name, e) != 0 ||
+	    read_tile(s, map, e) != 0)
 		return -1;
 	if (s->name[0] == '\0' || strlen(s->name) > CONFIG_NAME_MAX)
 		return yaml_error(yaml_get(map, "name"), e, "a slot's name has 1 to %d characters",
@@ -96,13 +126,27 @@ static int check_unique(const struct config *c, const struct config_slot *s, str
 	return 0;
 }
 
+static int check_tile(const struct config *c, const struct config_slot *s, struct err *e)
+{
+	if (s->row == 0)
+		return 0;
+	if (c->fixture_columns > 0 && s->column > c->fixture_columns)
+		return yaml_error(yaml_get(s->at, "tile"), e, "the fixture has %d columns",
+		    (int)c->fixture_columns);
+	for (const struct config_slot *o = c->slots; o != s; o++)
+		if (o->row == s->row && o->column == s->column)
+			return yaml_error(yaml_get(s->at, "tile"), e,
+			    "slot %s has the tile of slot %s", s->name, o->name);
+	return 0;
+}
+
 static int read_list(struct config *c, const struct yaml_node *list, bool required, struct err *e)
 {
 	if (yaml_len(list) > CONFIG_SLOTS_MAX || (required && yaml_len(list) == 0))
 		return yaml_error(list, e, "a station has 1 to %d slots", CONFIG_SLOTS_MAX);
 	for (size_t i = 0; i < yaml_len(list); i++)
 		if (read_slot(&c->slots[i], yaml_at(list, i), e) != 0 ||
-		    check_unique(c, &c->slots[i], e) != 0)
+		    check_unique(c, &c->slots[i], e) != 0 || check_tile(c, &c->slots[i], e) != 0)
 			return -1;
 	c->slot_count = yaml_len(list);
 	return 0;
@@ -127,12 +171,28 @@ int config_slots_load_file(struct config *c, struct err *e)
 	return read_file(c, c->path, false, e);
 }
 
+static int read_fixture(struct config *c, const struct yaml_node *root, struct err *e)
+{
+	static const char *const keys[] = { "columns", NULL };
+	const struct yaml_node *fixture;
+
+	if (yaml_map(root, "fixture", false, &fixture, e) != 0)
+		return -1;
+	if (fixture == NULL)
+		return 0;
+	if (yaml_keys(fixture, keys, e) != 0)
+		return -1;
+	return yaml_int(fixture, "columns", true, 1, CONFIG_TILES_MAX, &c->fixture_columns, e);
+}
+
 int config_slots_load(struct config *c, const struct yaml_node *root, bool required, struct err *e)
 {
 	const struct yaml_node *slots = yaml_get(root, "slots");
 	AUTO_STRUCT(buf) path = { 0 };
 	const char *name;
 
+	if (read_fixture(c, root, e) != 0)
+		return -1;
 	if (slots == NULL && !required)
 		return 0;
 	if (slots == NULL || yaml_is_list(slots))

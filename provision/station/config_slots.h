@@ -5,7 +5,7 @@
 #include "config.h"
 
 /*
- * Fills c->slots from root's `slots`: a list, or the name of a file that has one. required: there is at
+ * Fills c->slots and the fixture's columns from root's `fixture` and `slots`: a list, or the name of a file that has one. required: there is at
  * least one slot, and the file is there. Errors: CONFIG, "file:line:col: ...".
  */
 must_check int config_slots_load(struct config *c, const struct yaml_node *root, bool required,

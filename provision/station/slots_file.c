@@ -24,7 +24,9 @@ static int take_row(struct slots_file *f, const struct config_slot *s, struct er
 {
 	struct slots_file_row *r = &f->rows[f->count++];
 
-	*r = (struct slots_file_row){ .place_count = s->place_count };
+	*r = (struct slots_file_row){ .place_count = s->place_count,
+		.row = s->row,
+		.column = s->column };
 	(void)snprintf(r->name, sizeof(r->name), "%s", s->name);
 	for (size_t i = 0; i < s->place_count; i++)
 		(void)snprintf(r->places[i], sizeof(r->places[i]), "%s", s->places[i]);
@@ -126,6 +128,8 @@ void slots_file_next_name(const struct slots_file *f, char ret[static 16])
 static int add_row(const struct slots_file_row *r, struct buf *text, struct err *e)
 {
 	if (buf_printf(text, e, "  - { name: \"%s\", ", r->name) != 0)
+		return -1;
+	if (r->row > 0 && buf_printf(text, e, "tile: \"%d,%d\", ", r->row, r->column) != 0)
 		return -1;
 	if (r->address != NULL)
 		return buf_printf(text, e, "address: \"%s\" }\n", r->address);

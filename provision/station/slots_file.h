@@ -11,6 +11,7 @@ struct slots_file_row {
 	char *address; /* NULL: it has places */
 	char places[CONFIG_PLACES_MAX][USB_PLACE_MAX + 1];
 	size_t place_count;
+	int row, column; /* of its tile; 0: none */
 };
 
 struct slots_file {

@@ -79,6 +79,7 @@ void view_take(struct view *v, const json_t *event);
  *     "parked" "closed"; scan "needed" where it waits for its label, else null. How a unit ended stays until the
  *     next device comes, also when it was taken out. ack: it failed, and nothing begins here until a person has
  *     acknowledged that; what it said stays so long
+ *   fixture {columns} or null: of tiles; slots[].tile [row, column] from 1, or null: the fixture's own layout
  * Owned by the caller; NULL where memory ran out.
  */
 json_t *view_snapshot(const struct view *v);

@@ -64,6 +64,20 @@ static json_t *write_order(const struct view *v)
 	return json_pack("{s:s, s:I}", "id", c->order, "quantity", (json_int_t)c->quantity);
 }
 
+static json_t *write_fixture(const struct view *v)
+{
+	const struct config *c = v->config;
+
+	if (c->fixture_columns == 0)
+		return json_null();
+	return json_pack("{s:I}", "columns", (json_int_t)c->fixture_columns);
+}
+
+static json_t *write_tile(const struct config_slot *s)
+{
+	return s->row > 0 ? json_pack("[i, i]", s->row, s->column) : json_null();
+}
+
 static json_t *write_health(const struct view_health *h)
 {
 	if (!h->down)
@@ -216,14 +230,14 @@ static int write_reason(const struct view_slot *s, json_t *ret, struct err *e)
 static json_t *write_slot(const struct view *v, size_t i)
 {
 	const struct view_slot *s = &v->slots[i];
-	AUTO(json_t) *slot =
-	    json_pack("{s:s, s:s, s:b, s:b, s:b, s:s, s:I}", "name", v->config->slots[i].name,
-		"state", slot_states[s->state], "present", s->present, "paused", v->slots_paused[i],
-		"ack", v->slots_ack[i], "serial", s->serial, "ms", (json_int_t)s->ms);
+	AUTO(json_t) *slot = json_pack("{s:s, s:s, s:b, s:b, s:b, s:s, s:I, s:o, s:o}", "name",
+	    v->config->slots[i].name, "state", slot_states[s->state], "present", s->present,
+	    "paused", v->slots_paused[i], "ack", v->slots_ack[i], "serial", s->serial, "ms",
+	    (json_int_t)s->ms, "scan", s->asked_ms > 0 ? json_string("needed") : json_null(),
+	    "tile", write_tile(&v->config->slots[i]));
 	struct err e = { 0 };
 
-	if (slot == NULL || json_set_new(slot, "scan",
-				s->asked_ms > 0 ? json_string("needed") : json_null(), &e) != 0)
+	if (slot == NULL)
 		return NULL;
 	if ((s->state == VIEW_SLOT_RUNNING || s->state == VIEW_SLOT_WAITS) &&
 	    write_progress(v, s, slot, &e) != 0)
@@ -285,6 +299,7 @@ json_t *view_snapshot(const struct view *v)
 		{ "alarm", write_alarm },
 		{ "scan", write_scan },
 		{ "rates", write_rates },
+		{ "fixture", write_fixture },
 		{ "steps", write_steps },
 		{ "slots", write_slots },
 	};

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "file.h"
+#include "slots_file.h"
 
 #define P1 "pci-0000:00:14.0/usb2/1"
 #define P2 "pci-0000:00:14.0/usb3/1"
@@ -213,6 +214,74 @@ static void test_labels(void **state)
 	assert_non_null(strstr(c->label_printer, "/l/%s.zpl"));
 }
 
+static void test_tiles(void **state)
+{
+	static const struct {
+		const char *fixture, *a, *b, *wrong; /* NULL: it is right */
+	} rows[] = {
+		{ "fixture: { columns: 4 }\n", "tile: '1,1'", "tile: '2,4'", NULL },
+		{ "", "tile: '1, 1'", "tile: '32,32'", NULL },
+		{ "fixture: { columns: 4 }\n", "tile: '1,1'", "tile: '1,1'",
+		    "slot b has the tile of slot a" },
+		{ "fixture: { columns: 4 }\n", "tile: '1,1'", "tile: '1,5'", "4 columns" },
+		{ "fixture: { columns: 0 }\n", "tile: '1,1'", "tile: '1,2'", "from 1 to 32" },
+		{ "fixture: { rows: 1 }\n", "tile: '1,1'", "tile: '1,2'", "rows" },
+		{ "", "tile: '0,1'", "tile: '1,2'", "row,column" },
+		{ "", "tile: '33,1'", "tile: '1,2'", "row,column" },
+		{ "", "tile: '1'", "tile: '1,2'", "row,column" },
+		{ "", "tile: '1,2,'", "tile: '1,1'", "row,column" },
+		{ "", "tile: ''", "tile: '1,1'", "row,column" },
+		{ "", "tile: '99999999999999999999,1'", "tile: '1,1'", "row,column" },
+	};
+	char *folder = testing_folder(), path[4200];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/station.yaml", folder);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO_PTR(config) *c = NULL;
+		AUTO_STRUCT(buf) text = { 0 };
+		struct err e = { 0 };
+
+		assert_ok(buf_printf(&text, &e,
+			      "%sslots:\n  - { name: a, place: " P1 ", %s }\n"
+			      "  - { name: b, place: " P2 ", %s }\n",
+			      rows[i].fixture, rows[i].a, rows[i].b),
+		    &e);
+		assert_ok(file_write(path, text.data, text.len, 0600, &e), &e);
+		if (rows[i].wrong == NULL) {
+			assert_ok(config_load_slots(&c, path, &e), &e);
+			assert_int_equal(c->slots[0].row, 1);
+			assert_int_equal(c->slots[1].column, i == 0 ? 4 : 32);
+			continue;
+		}
+		assert_err(config_load_slots(&c, path, &e), &e, "yaml");
+		assert_non_null(strstr(e.message, rows[i].wrong));
+	}
+	testing_folder_remove(folder);
+}
+
+/* What was learned later leaves the tiles of the others as they are. */
+static void test_a_file_of_slots_keeps_tiles(void **state)
+{
+	static const char before[] = "slots:\n  - { name: a, tile: '2,3', place: " P1 " }\n";
+	char *folder = testing_folder(), path[4200];
+	AUTO_STRUCT(slots_file) file = { 0 };
+	AUTO_PTR(config) *c = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/slots.yaml", folder);
+	assert_ok(file_write(path, before, strlen(before), 0600, &e), &e);
+	assert_ok(slots_file_open(&file, path, false, &e), &e);
+	assert_ok(slots_file_add(&file, "b", P2, "", &e), &e);
+	assert_ok(config_load_slots_file(&c, path, &e), &e);
+	assert_int_equal(c->slot_count, 2);
+	assert_int_equal(c->slots[0].row, 2);
+	assert_int_equal(c->slots[0].column, 3);
+	assert_int_equal(c->slots[1].row, 0);
+	testing_folder_remove(folder);
+}
+
 /* A file of slots beside station.yaml; `slots` alone is read of the latter. */
 static void test_a_file_of_slots(void **state)
 {
@@ -248,7 +317,9 @@ int main(void)
 		cmocka_unit_test(test_each_mistake_has_its_place),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_tiles),
 		cmocka_unit_test(test_a_file_of_slots),
+		cmocka_unit_test(test_a_file_of_slots_keeps_tiles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,9 @@ class Browser:
                 self.complaints.append(values["entry"]["text"] + " " + values["entry"].get("url", ""))
 
     def ask(self, method, **values):
+        return self.answer(self.send(method, **values), method)
+
+    def send(self, method, **values):
         with self.seen:
             self.id += 1
             number = self.id
@@ -90,6 +93,9 @@ class Browser:
         if self.session:
             message["sessionId"] = self.session
         os.write(self.to, json.dumps(message).encode() + b"\0")
+        return number
+
+    def answer(self, number, method=""):
         end = time.monotonic() + PATIENCE_S
         with self.seen:
             while self.answers is not None and number not in self.answers:
@@ -133,12 +139,25 @@ class Browser:
             self.run("new Promise((done) => setTimeout(done, 50))")
 
     def press(self, key, code=None, text=None):
-        named = {"Enter": (13, "\r"), "Escape": (27, None), "Tab": (9, None), "F2": (113, None)}
+        named = {"Enter": (13, "\r"), "Escape": (27, None), "Tab": (9, None), **{f"F{n}": (111 + n, None) for n in range(1, 13)},
+                 **{f"Arrow{way}": (37 + i, None) for i, way in enumerate(("Left", "Up", "Right", "Down"))}}
         number, default = named.get(key, (ord(key.upper()[0]), key))
         values = {"key": key, "windowsVirtualKeyCode": number, "code": code or key}
         text = text or default
         self.ask("Input.dispatchKeyEvent", type="keyDown", **values, **({"text": text} if text else {}))
         self.ask("Input.dispatchKeyEvent", type="keyUp", **values)
+
+    def scan(self, text, gap_ms=5, end="Enter"):
+        """As a scanner that is a keyboard: each key a few ms after the last one, whatever this machine is busy with."""
+        at, sent = time.time(), []
+        keys = [*text, end] if end else list(text)
+        for i, key in enumerate(keys):
+            char = "\r" if key == "Enter" else key
+            values = {"key": key, "timestamp": at + i * gap_ms / 1000, "windowsVirtualKeyCode": 13 if key == "Enter" else 0}
+            sent.append(self.send("Input.dispatchKeyEvent", type="keyDown", text=char, **values))
+            sent.append(self.send("Input.dispatchKeyEvent", type="keyUp", **values))
+        for number in sent:
+            self.answer(number)
 
     def type(self, text):
         self.ask("Input.insertText", text=text)

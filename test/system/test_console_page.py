@@ -15,7 +15,8 @@ from station_kit import SOURCE, World
 
 ASSETS = os.path.join(SOURCE, "provision/console/assets")
 SIZES = [(1280, 800), (1920, 1080), (800, 1280)]
-STATES = ["empty", "held", "opening", "running", "waits", "passed", "failed", "refused", "parked", "closed"]
+SLOT_STATES = ["empty", "held", "opening", "running", "waits", "passed", "failed", "refused", "parked", "closed"]
+STATES = [*SLOT_STATES, "paused", "scan"]
 STEPS = ["identify", "claim", "keygen", "request", "enrol", "install", "readback", "prove", "seal", "attest", "finish"]
 OUTCOMES = ["passed", "failed", "refused", "parked"]
 
@@ -111,26 +112,42 @@ class Words(unittest.TestCase):
         """Keys that page and script ask for."""
         script, page = scripts(), text_of("page.html")
         keys = set(re.findall(r'data-(?:t|label)="([^"]+)"', page)) | set(re.findall(r'\bt\("([\w.-]+)"[,)]', script))
-        ends = {"state.": STATES, "now.": [s for s in STATES if s not in ("running", "waits")], "step.": STEPS,
-                "event.unit.": OUTCOMES, "event.": ["arrived", "held", "left"], "domain.": None}
-        for name, list_name in [("event.station.", "STATION_EVENTS"), ("event.step.", "STEP_EVENTS")]:
-            ends[name] = re.findall(r'"([\w-]+)"', re.search(list_name + r" = \[(.*?)\]", script).group(1))
+        keys |= set(re.findall(r'(?:\? |: |\[)t?\(?"((?:do|pair|time)\.[\w.-]+)"', script))
+        asks = ["stop", "start", "retest", "label", "release", "operator"]
         errors = source_of("provision/base/err.c")
         table = re.findall(r'\[ERR_(?!NONE)\w+\] = \{ "(\w+)",\s+"([^"]+)"', errors)
         self.assertEqual(len(table), 8)
-        ends["domain."] = ends["station."] = [name for name, _ in table]
         self.station = dict(table)
-        for prefix in set(re.findall(r'(?:\bt\(|words\[)"([\w.]+\.)" \+', script)) - {"advice."}:
+        ends = {"state.": STATES, "now.": [s for s in STATES if s not in ("running", "waits")], "step.": STEPS,
+                "event.unit.": OUTCOMES, "event.": ["arrived", "held", "left"], "domain.": self.station, "station.": self.station,
+                "reason.domain.": self.station, "ask.": asks, "ask.what.": asks, "ask.do.": asks,
+                "slot.do.": re.findall(r'\t\["(\w+)", "\w",', script), "role.": ["operator", "engineer"],
+                "help.": [*re.findall(r'\bbind\("(.)"', script), "1–9", "←→↑↓", "Enter", "Esc", "Tab"]}
+        for name, list_name in [("event.station.", "STATION_EVENTS"), ("event.step.", "STEP_EVENTS")]:
+            ends[name] = re.findall(r'"([\w-]+)"', re.search(list_name + r" = \[(.*?)\]", script, re.S).group(1))
+        for prefix in set(re.findall(r'(?:\bt\(|words\[)"([\w.]+\.)" \+', script)) - {"advice.", "reason."} | {"station."}:
             keys |= {prefix + end for end in ends[prefix]}
+        keys |= {f"why.{what}.{i}" for what in asks if re.search(rf'\t{what}: {{ reason', script) for i in range(1, 5)}
+        for name in ("ca", "hsm", "disk", "printer", "scanner"):
+            keys |= {f"outage.{name}.down"} | ({"outage.disk.low"} if name == "disk" else set())
         return keys
 
     def test_every_key_is_in_every_catalogue_and_none_is_left_over(self):
         used = self.used()
         for name, words in catalogues().items():
-            have = {key for key in words if not key.startswith("advice.")}
+            have = {key for key in words if not key.startswith(("advice.", "reason.")) or key.startswith("reason.domain.")}
             self.assertEqual(have - used, set(), f"{name}: nobody asks for these")
             self.assertEqual(used - have, set(), f"{name}: missing")
             self.assertFalse([key for key, text in words.items() if not text.strip()], name)
+
+    def test_each_code_that_has_an_advice_is_said_in_every_language(self):
+        codes = set(re.findall(r'\{ "([\w.-]+)",', source_of("provision/station/advice.c")))
+        self.assertGreater(len(codes), 80)
+        for name, words in catalogues().items():
+            for kind in ("reason.", "advice."):
+                self.assertEqual({code for code in codes if kind + code not in words}, set(), f"{name}: no {kind} of these")
+        en = {key for key in catalogues()["en"] if key.startswith(("reason.", "advice."))}
+        self.assertEqual({key for key in en if key.startswith("advice.") and "reason." + key[7:] not in en}, set())
 
     def test_the_catalogues_say_the_same(self):
         en, de = catalogues()["en"], catalogues()["de"]
@@ -141,14 +158,10 @@ class Words(unittest.TestCase):
     def test_what_the_catalogues_know_of_the_station(self):
         self.used()
         states = source_of("provision/station/view_snapshot.c")
-        self.assertEqual(re.findall(r'\[VIEW_SLOT_\w+\] = "(\w+)"', states), STATES)
-        advices = source_of("provision/station/advice.c")
+        self.assertEqual(re.findall(r'\[VIEW_SLOT_\w+\] = "(\w+)"', states), SLOT_STATES)
         for name, words in catalogues().items():
             for domain, sentence in self.station.items():
                 self.assertEqual(words["station." + domain], sentence, name)
-            for key in words:
-                if key.startswith("advice."):
-                    self.assertIn(f'"{key[7:]}"', advices, f"{name}: the station gives no such advice")
 
     def test_no_text_and_no_script_in_the_page(self):
         page = text_of("page.html")

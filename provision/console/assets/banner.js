@@ -1,6 +1,6 @@
 // What concerns all slots: a banner above them, or the whole screen.
 
-import { nextTry } from "/header.js";
+import { healthOf, nextTry } from "/header.js";
 import { $, say } from "/page.js";
 import { play } from "/sound.js";
 import { station } from "/station.js";
@@ -8,17 +8,19 @@ import { advise, clock, duration, reasonOf, t } from "/words.js";
 
 const SILENT_MS = 5000;
 const ALARM_MS = 4000;
+const UNITS_MAX = 5;
 
 // Of a dependency: its name, and whose it is.
-const PARTS = ["ca", "hsm", "disk", "printer"];
+const PARTS = ["ca", "hsm", "disk", "printer", "scanner"];
+const UNITS_WAIT = ["ca", "hsm"];
 
 function outageOf(s) {
 	for (const name of PARTS) {
-		const health = s.health[name];
+		const health = healthOf(s, name);
 		if (!health || health.state === "up")
 			continue;
 		const values = { waiting: health.waiting, since: clock(health.since), next: nextTry(health), message: health.message };
-		const text = health.since ? t("outage.text", values) : [reasonOf(health), advise(health), health.message].filter(Boolean).join(" – ");
+		const text = UNITS_WAIT.includes(name) ? t("outage.text", values) : [reasonOf(health), advise(health), health.message].filter(Boolean).join(" – ");
 		return [t(`outage.${name}.${health.state}`), text];
 	}
 	return null;
@@ -61,9 +63,15 @@ function faultOf(fault, since) {
 	};
 }
 
+// A few of them are enough to find the others.
+function unitsOf(line) {
+	const units = line.units ?? [];
+	return [line.rule, ...units.slice(0, UNITS_MAX), units.length > UNITS_MAX ? "…" : ""].filter(Boolean).join("\n");
+}
+
 function lineOf(line) {
 	return {
-		kind: "line", title: t("line.title"), message: t("line.text"), detail: [line.rule, ...line.units ?? []].join("   "),
+		kind: "line", title: t("line.title"), message: t("line.text"), detail: unitsOf(line),
 		advice: t("line.advice"), since: t("line.since", { at: clock(line.at) }),
 	};
 }
@@ -97,6 +105,8 @@ export function drawOver() {
 		say(box.querySelector("." + part), over[part]);
 	$("over-do").hidden = over.kind !== "line";
 	box.hidden = false;
+	if (over.kind === "line" && station.snapshot.alarm?.seen)
+		return;
 	if (performance.now() - alarmed > ALARM_MS || alarmed === 0) {
 		alarmed = performance.now();
 		play("alarm");

@@ -9,7 +9,8 @@ import { clock, duration, t } from "/words.js";
 const EVENTS_MAX = 50;
 const told = [];
 
-const STATION_EVENTS = ["ready", "draining", "broken", "stopped", "started", "ca-down", "ca-up", "hsm-down", "hsm-up", "child-died", "paused", "resumed", "signed-on", "signed-off"];
+const STATION_EVENTS = ["ready", "draining", "broken", "stopped", "started", "ca-down", "ca-up", "hsm-down", "hsm-up", "child-died", "paused", "resumed",
+	"signed-on", "signed-off", "sign-on-refused", "line-stopped", "line-released", "acknowledged", "retest", "scanned"];
 const STEP_EVENTS = ["retry", "anew"];
 const MARKS = { passed: "good", failed: "bad", refused: "bad", parked: "wait" };
 
@@ -23,8 +24,8 @@ function lineOf(event) {
 	if (event.event === "station") {
 		if (!STATION_EVENTS.includes(event.what))
 			return null;
-		const bad = ["broken", "child-died"].includes(event.what);
-		const wait = ["stopped", "paused", "draining", "ca-down", "hsm-down"].includes(event.what);
+		const bad = ["broken", "child-died", "line-stopped"].includes(event.what);
+		const wait = ["stopped", "paused", "draining", "ca-down", "hsm-down", "sign-on-refused"].includes(event.what);
 		return { mark: bad ? "bad" : wait ? "wait" : "good", text: t("event.station." + event.what, values) };
 	}
 	if (event.event === "slot-closed")

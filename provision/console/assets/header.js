@@ -1,10 +1,20 @@
 import { $, say } from "/page.js";
 import { clock, decimal, duration, t } from "/words.js";
 
-const HEALTH = ["ca", "hsm", "disk", "printer"];
+const HEALTH = ["ca", "hsm", "disk", "printer", "scanner"];
+
+// The scanner is told of beside what it scans.
+export function healthOf(s, name) {
+	return name === "scanner" ? s.scan?.device : s.health[name];
+}
 
 function percent(ppm) {
 	return Number.isInteger(ppm) ? t("percent", { n: decimal(ppm / 10000, 1) }) : t("none");
+}
+
+// A failure or an alarm that nobody has acknowledged.
+export function isUnseen(s) {
+	return s.slots.some((slot) => slot.ack) || Boolean(s.alarm && !s.alarm.seen);
 }
 
 function drawTools(s) {
@@ -14,7 +24,7 @@ function drawTools(s) {
 	$("do-pause").hidden = s.state !== "running" || s.paused === undefined;
 	$("do-pause").setAttribute("aria-pressed", String(s.paused === true));
 	say($("do-pause").firstElementChild, s.paused ? t("do.resume") : t("do.pause"));
-	$("do-acknowledge").hidden = !s.slots.some((slot) => slot.ack);
+	$("do-acknowledge").hidden = !isUnseen(s);
 	$("do-operator").hidden = !s.operators;
 	$("do-operator").dataset.on = String(Boolean(on));
 	say($("operator"), on ? on.name : t("do.operator"));
@@ -51,9 +61,11 @@ function bytes(n) {
 function stateOf(health) {
 	if (health.state === "low")
 		return t("health.low", { free: bytes(health.free_bytes) });
+	if (health.state !== "down" && health.waiting > 0)
+		return t("health.waiting", { n: health.waiting });
 	if (health.state !== "down")
 		return Number.isInteger(health.free_bytes) ? t("health.free", { free: bytes(health.free_bytes) }) : t("health.up");
-	return health.since ? t("health.down", { since: clock(health.since) }) + " " + nextTry(health) : t("health.bad");
+	return health.since ? [t("health.down", { since: clock(health.since) }), nextTry(health)].join(" ") : t("health.bad");
 }
 
 function drawHealth(name, health) {
@@ -67,5 +79,5 @@ function drawHealth(name, health) {
 
 export function tickHealth(s) {
 	for (const name of HEALTH)
-		drawHealth(name, s.health[name]);
+		drawHealth(name, healthOf(s, name));
 }

@@ -74,7 +74,7 @@ function acknowledge() {
 	if (waiting.length > 0)
 		for (const slot of waiting)
 			perform({ do: "acknowledge", slot: slot.name });
-	else if (station.snapshot?.alarm)
+	else if (station.snapshot?.alarm && !station.snapshot.alarm.seen)
 		perform({ do: "acknowledge" });
 }
 

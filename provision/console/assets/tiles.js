@@ -73,13 +73,18 @@ function nowOf(slot, face, s) {
 	return slot.code ? "" : t("now." + face);
 }
 
-// Two values that should be one.
+// Two serials that should be one, as the station's sentence has them.
+function pairOf(slot) {
+	return slot.code === "scan.mismatch" ? /label .*?says (\S+), the chip says (\S+)/.exec(slot.message) : null;
+}
+
 function drawPair(tile, slot) {
-	const { label, chip } = slot.mismatch ?? {};
-	tile.pair.hidden = label === undefined;
+	const found = pairOf(slot);
+	tile.pair.hidden = found === null;
 	tile.pair.replaceChildren();
-	if (label === undefined)
+	if (found === null)
 		return;
+	const [, label, chip] = found;
 	for (const [key, value] of [["pair.label", label], ["pair.chip", chip]]) {
 		const row = part(tile.pair, "div", "");
 		say(part(row, "dt", ""), t(key));
@@ -99,7 +104,7 @@ function drawWords(tile, slot, face, s) {
 	say(tile.serial, slot.serial);
 	say(tile.now, nowOf(slot, face, s));
 	say(tile.reason, slot.code ? reasonOf(slot) : "");
-	say(tile.detail, slot.code && !slot.mismatch ? slot.message : "");
+	say(tile.detail, slot.code && pairOf(slot) === null ? slot.message : "");
 	say(tile.advice, advise(slot));
 	drawPair(tile, slot);
 }

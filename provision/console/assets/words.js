@@ -43,7 +43,7 @@ export function advise(what) {
 	const known = words["advice." + what.code];
 	if (known)
 		return known;
-	return what.advice === words["station." + what.domain] ? t("domain." + what.domain) : what.advice ?? "";
+	return !what.advice || what.advice === words["station." + what.domain] ? t("domain." + what.domain) : what.advice;
 }
 
 // Fills what does not change while the language stays.

@@ -30,7 +30,7 @@ FAILURES = [
     ("operator", "claim.passed", "st-03 made it on 1 May", "put it with the passed units", "zu den guten Geräten"),
     ("link", "link.stall", "no answer to frame 7", "Plug it in again", "Neu einstecken"),
     ("records", "records.space", "no space left on device", "disk is full", "Platte ist voll"),
-    ("operator", "scan.mismatch", "the label that was scanned says PC-0042, the chip says PC-0024", "replace the label", "Etikett ersetzen"),
+    ("operator", "scan.mismatch", "the label that was scanned says PC-0042, the chip says PC-0024", "Replace the label", "Etikett ersetzen"),
 ]
 
 

@@ -32,7 +32,7 @@ LAYOUT = """(() => {
         const box = tile.getBoundingClientRect();
         inside(box, screen, "tile");
         for (const part of tile.querySelectorAll("svg, .word, .name, .serial, .now, .reason, .advice, .bar"))
-            if (!part.hidden && (part.textContent || part.matches("svg, .bar")))
+            if (part.checkVisibility() && (part.textContent || part.matches("svg, .bar")))
                 inside(part.getBoundingClientRect(), box, part.getAttribute("class") || "shape");
         const shape = tile.querySelector("svg").getBoundingClientRect(), serial = tile.querySelector(".serial").getBoundingClientRect();
         if (shape.top < serial.bottom - 1 && serial.height > 0) wrong.push("the shape lies over the serial: " + tile.dataset.state);

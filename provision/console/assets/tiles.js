@@ -137,7 +137,7 @@ export function drawTile(slot, s) {
 function drawTimes(tile) {
 	const { slot } = tile;
 	const since = performance.now() - station.received;
-	if (MOVES.includes(slot.state)) {
+	if (MOVES.includes(tile.face)) {
 		const left = slot.left_ms - since;
 		say(tile.elapsed, duration(slot.elapsed_ms + since));
 		say(tile.left, slot.state === "running" && left > 0 ? t("time.left", { time: duration(left) }) : "");

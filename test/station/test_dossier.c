@@ -1,6 +1,4 @@
-#include "testing.h"
-
-#include <string.h>
+#include "../records/records_world.h"
 
 #include "dossier.h"
 
@@ -80,12 +78,62 @@ static void test_asked_again_a_judge_is_listed_once(void **state)
 	assert_string_equal(json_opt_str(json_array_get(list, 0), "at", ""), "now");
 }
 
+static void fail_job(struct world *w, const char *serial, const char *code)
+{
+	must_tell(w, "{s:s, s:I, s:s, s:{s:s, s:s, s:s, s:s}}", "event", "end", "job",
+	    (json_int_t)world_claim(w, serial, NULL), "outcome", "failed", "error", "domain",
+	    "device", "scope", "unit", "code", code, "message", "it did not work");
+}
+
+/* An answer is one line: the newest of a unit that comes back for ever are kept. */
+static void test_a_unit_that_comes_back_for_ever(void **state)
+{
+	struct world *w = *state;
+	AUTO(json_t) *dossier = NULL;
+	AUTO_STRUCT(buf) line = { 0 };
+	struct err e = { 0 };
+	const json_t *jobs;
+
+	world_profile(w);
+	for (int i = 0; i < 20; i++)
+		fail_job(w, "A", i < 19 ? "csr.pop" : "csr.weak");
+	fail_job(w, "B", "csr.pop");
+	assert_ok(dossier_make(w->r, "A", &dossier, &e), &e);
+	jobs = json_object_get(dossier, "jobs");
+	assert_int_equal(json_array_size(jobs), DOSSIER_JOBS_MAX);
+	assert_int_equal(json_opt_int(dossier, "left_out", 0), 20 - DOSSIER_JOBS_MAX);
+	assert_int_equal(json_opt_int(json_object_get(dossier, "counts"), "retests", 0), 19);
+	assert_string_equal(json_opt_str(json_object_get(json_array_get(jobs, 0), "error"), "code",
+				""),
+	    "csr.weak");
+	assert_string_equal(json_opt_str(json_object_get(json_array_get(jobs, 1), "error"),
+				"advice", ""),
+	    err_advice(ERR_DEVICE));
+	assert_ok(json_canonical(dossier, &line, &e), &e);
+	assert_true(line.len < 20000);
+}
+
+static void test_who_was_never_here(void **state)
+{
+	struct world *w = *state;
+	json_t *dossier = NULL;
+	struct err e = { 0 };
+
+	world_profile(w);
+	assert_err(dossier_make(w->r, "A", &dossier, &e), &e, "unit.unknown");
+	assert_null(dossier);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_judge_that_was_not_asked_has_passed_nothing),
 		cmocka_unit_test(test_what_was_warned_of_has_not_passed),
 		cmocka_unit_test(test_asked_again_a_judge_is_listed_once),
+		cmocka_unit_test_setup_teardown(test_a_unit_that_comes_back_for_ever, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(test_who_was_never_here, world_setup,
+		    world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

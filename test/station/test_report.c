@@ -71,6 +71,10 @@ static void test_times_of_steps_and_of_whom(void **state)
 	/* Twelve events, 10 ms each, from the claim to the end. */
 	assert_int_equal(r->whole.sum_ms, 120);
 	assert_int_equal(histogram_percentile(&r->split[WHO_STATION], 50), 120 - 44 - 40 - 2);
+	assert_int_equal(report_bottleneck(r), WHO_DEVICE);
+	assert_int_equal(report_longest_step(r, WHO_DEVICE), STEP_INSTALL);
+	assert_int_equal(report_longest_step(r, WHO_CA), STEP_ENROL);
+	assert_int_equal(report_longest_step(r, WHO_STATION), STEP_COUNT);
 }
 
 static void test_nothing_happened(void **state)
@@ -84,6 +88,7 @@ static void test_nothing_happened(void **state)
 	assert_int_equal(report_yield_ppm(r), -1);
 	assert_int_equal(report_first_pass_ppm(r), -1);
 	assert_int_equal(report_per_hour(r), -1);
+	assert_int_equal(report_bottleneck(r), WHO_COUNT);
 	assert_int_equal(r->chain_count, 0);
 	assert_int_equal(r->bucket_count, 24);
 	for (size_t i = 0; i < r->bucket_count; i++)

@@ -36,6 +36,20 @@ def files_of(folder):
     return found
 
 
+def readers(world):
+    """Command lines of what was started to read this station's records."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if world.config.encode() in words and words[1:2] in ([b"unit"], [b"evidence"], [b"report"]):
+            found.append(words)
+    return found
+
+
 class Checks(unittest.TestCase):
     """What is listed as checked is what the judges look at: no station is needed to see that."""
 
@@ -217,6 +231,7 @@ class End(unittest.TestCase):
             self.assertEqual(service.wait(), PASSED)
             for one in crowd:
                 one.join()
+            self.assertEqual(readers(world), [], "nobody reads the records any more")
             status, _, body = console.request("GET", "/trend", page)
             self.assertEqual((status, json.loads(body)["err"]["code"]), (503, "station.absent"))
             check_promises(self, world)

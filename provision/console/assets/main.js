@@ -1,5 +1,6 @@
 import { drawBanner, drawOver } from "/banner.js";
 import { ask, beginDialogs, perform } from "/dialogs.js";
+import { beginDrawer, drawDrawer } from "/drawer.js";
 import { drawEvents, hear, toggleEvents } from "/events.js";
 import { drawHeader, tickHealth } from "/header.js";
 import { beginKeys, bind, showHelp } from "/keys.js";
@@ -9,6 +10,7 @@ import { openSlot } from "/slot.js";
 import { drawSound, toggleSound } from "/sound.js";
 import { listen, renew, station } from "/station.js";
 import { arrange, beginTiles, drawTiles, focusTile, tickTiles } from "/tiles.js";
+import { beginTrend, drawTrendAgain, openTrend } from "/trend.js";
 import { following, learn, preferred } from "/words.js";
 
 function draw() {
@@ -36,6 +38,8 @@ export async function speak(next) {
 	drawSound();
 	draw();
 	drawEvents();
+	drawDrawer();
+	drawTrendAgain();
 }
 
 function switchLanguage() {
@@ -84,6 +88,7 @@ function bindAll() {
 	bind("p", pause);
 	bind("o", signOn);
 	bind("a", acknowledge);
+	bind("t", openTrend);
 	bind("e", toggleEvents);
 	bind("m", toggleSound);
 	bind("l", switchLanguage);
@@ -97,6 +102,8 @@ function begin() {
 	beginDialogs();
 	beginKeys();
 	beginTiles(openSlot);
+	beginDrawer();
+	beginTrend();
 	$("over-do").addEventListener("click", goOn);
 	$("notice").addEventListener("click", hideNotice);
 	window.addEventListener("resize", arrange);

@@ -119,7 +119,6 @@ static const struct {
 	    "R --config station.yaml" },
 	{ "retest.which", "say it with --slot or with --serial" },
 	{ "line.runs", "nothing to do: kiln status says what it does" },
-	{ "slot.unknown", "name a slot of station.yaml: kiln status lists them" },
 	{ "claim.busy", "let that station end it, or plug it in there" },
 	{ "claim.model", "put this unit aside and call the engineer: its serial was recorded with "
 			 "another model" },

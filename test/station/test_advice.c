@@ -41,9 +41,11 @@ static void test_a_wrong_pin_brings_the_whole_command(void **state)
 static void test_who_looks_at_the_screen_reads_what_to_do(void **state)
 {
 	static const char *const codes[] = { "claim.two-slots", "claim.passed", "claim.scrapped",
-		"claim.busy", "claim.model", "claim.profile", "claim.quota", "key.present",
-		"list.unlisted", "list.model", "orphan.id", "orphan.unknown", "orphan.revoked",
-		"unit.unknown", "unit.scrapped", "rework.passed", "rework.again", "scrap.busy" };
+		"claim.retests", "claim.busy", "claim.model", "claim.profile", "claim.quota",
+		"key.present", "list.unlisted", "list.model", "orphan.id", "orphan.unknown",
+		"orphan.revoked", "unit.unknown", "unit.scrapped", "rework.passed", "rework.again",
+		"scrap.busy", "retest.passed", "retest.again", "retest.needless", "retest.slot",
+		"retest.which", "acknowledge.nothing", "line.stopped", "line.runs" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

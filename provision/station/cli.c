@@ -51,9 +51,8 @@ const struct command commands[] = {
 	    "          what the printer would get, on standard output" },
 	{ "retest", cmd_act,
 	    "--config station.yaml --slot NAME [--reason R] | --serial S --reason R\n"
-	    "          a unit that did not pass is made again in its slot; or may be made once "
-	    "more "
-	    "than rules: { retests } allows" },
+	    "          a unit that did not pass is made again in its slot; or once more than "
+	    "rules.retests allows" },
 	{ "acknowledge", cmd_act,
 	    "--config station.yaml [--slot NAME]\n"
 	    "          a failure, or the station's alarm, was seen" },

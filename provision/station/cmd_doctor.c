@@ -16,7 +16,6 @@
 #include "config.h"
 #include "file.h"
 #include "ground.h"
-#include "oids.h"
 #include "peer.h"
 #include "people.h"
 #include "place.h"
@@ -29,8 +28,6 @@
 
 /* Warned of before the station's own limits (ground.h) are met. */
 enum { ASK_MS = 20000, FREE_MIB_WARN = 256, CLOCK_WARN_S = 60, EXPIRES_SOON_S = 14 * 86400 };
-
-OWNED(ASN1_OBJECT, ASN1_OBJECT_free)
 
 struct doctor {
 	const char *path;
@@ -263,51 +260,6 @@ static void tell_ca(struct doctor *d, const json_t *ok)
 		good("clock", "%lld s from the CA's", (long long)offset);
 }
 
-static bool is_in(const X509 *cert, const struct buf *ders)
-{
-	AUTO(X509_STACK) *list = NULL;
-	struct err ignored = { 0 }; /* the profile's anchors parsed when it was loaded */
-
-	if (ders->len == 0 ||
-	    x509_parse_list(ders->data, ders->len, &list, ERR_CONFIG, &ignored) != 0)
-		return false;
-	for (int i = 0; i < sk_X509_num(list); i++)
-		if (X509_cmp(cert, sk_X509_value(list, i)) == 0)
-			return true;
-	return false;
-}
-
-/* Would the lint accept what this CA issues: do its certificates lead to the profile's anchors? */
-static int judge_issuer(struct doctor *d, const json_t *certificates, struct err *e)
-{
-	AUTO_PTR(profile) *p = NULL;
-	bool known = false;
-
-	if (profile_load(&p, d->config->profile, e) != 0)
-		return -1;
-	for (size_t i = 0; i < json_array_size(certificates); i++) {
-		const json_t *text = json_array_get(certificates, i);
-		AUTO(ASN1_OBJECT) *marker = OBJ_txt2obj(OID_KILN_NOT_FOR_PRODUCTION, 1);
-		AUTO_STRUCT(buf) der = { 0 };
-		AUTO(X509) *cert = NULL;
-
-		if (base64_decode(json_string_value(text), json_string_length(text), &der, ERR_CA,
-			e) != 0 ||
-		    x509_parse(der.data, der.len, &cert, ERR_CA, e) != 0)
-			return -1;
-		if (X509_get_ext_by_OBJ(cert, marker, -1) >= 0 && !d->config->ca_test)
-			return err_set(e, ERR_CONFIG, "cert.test-ca",
-			    "this is a throw-away CA, and accept_test_ca is not set: no unit would "
-			    "pass");
-		known |= is_in(cert, &p->issuer.ders) || is_in(cert, &p->intermediates.ders);
-	}
-	if (!known)
-		return err_set(e, ERR_CONFIG, "cert.chain",
-		    "none of the CA's certificates is in trust.issuer or trust.intermediates of "
-		    "the profile");
-	return 0;
-}
-
 static void check_issuer(struct doctor *d, struct peer *enroller)
 {
 	AUTO(json_t) *ok = NULL;
@@ -315,7 +267,7 @@ static void check_issuer(struct doctor *d, struct peer *enroller)
 
 	if (peer_ask(enroller, json_pack("{s:s}", "do", "cacerts"), ASK_MS, &ok, &e) != 0)
 		return; /* told above, as the CA's certificates */
-	if (judge_issuer(d, json_object_get(ok, "certificates"), &e) != 0)
+	if (doctor_judge_issuer(d->config, json_object_get(ok, "certificates"), &e) != 0)
 		bad(d, "CA and profile", &e);
 	else
 		good("CA and profile", "the CA's certificates are among the profile's");

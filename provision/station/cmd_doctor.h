@@ -1,8 +1,9 @@
-/* What kiln doctor finds out of slots in USB, and of labels. */
+/* What kiln doctor finds out of slots in USB, the CA's certificates and labels. */
 #ifndef KILN_CMD_DOCTOR_H
 #define KILN_CMD_DOCTOR_H
 
 #include "config.h"
+#include "json.h"
 #include "sighting.h"
 
 /*
@@ -15,6 +16,11 @@ must_check int doctor_check_usb(const char *root, const char **ret_warning, stru
  * OPERATOR "slot.hub". */
 must_check int doctor_check_places(const struct usb_view *view, const struct config_slot *slot,
     const struct profile *p, struct buf *ret, struct err *e);
+
+/* Would the lint accept what this CA issues: do its certificates (base64) lead to the profile's anchors? Errors:
+ * CONFIG "cert.test-ca", "cert.chain"; CA. */
+must_check int doctor_judge_issuer(const struct config *c, const json_t *certificates,
+    struct err *e);
 
 /* The configuration's labels can be filled; *ret_printer is why the printer takes none (domain NONE: it does).
  * May block for 3 s. Errors: CONFIG "label", "label.value", "file". */

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import threading
-import time
 import unittest
 
-from station_kit import INPUT, KILN, PASSED, PATIENCE_S, SOURCE, UNITS, World, check_promises, kiln
+from station_kit import INPUT, PASSED, PATIENCE_S, SOURCE, World, check_promises, kiln
+from test_operators import PIN_OF_MAX, Asker, with_operators
 
 TEMPLATE = ("^XA^CI28\n^FO10,10^A0N,30^FH^FD{product} {serial}^FS\n"
             "^FO10,50^BXN,5,200,,,,\\^FH^FD\\10109501101530003{date.yymmdd}21{serial}^FS\n"
@@ -231,6 +230,26 @@ class Labels(unittest.TestCase):
             end(self, service)
             check_promises(self, world)
             printer.close()
+
+    def test_who_may_print_again(self):
+        with World(devices=1, slots=1) as world:
+            os.mkdir(world.path("labels"))
+            with_operators(world, required=False)
+            with_labels(world, "file:labels/%s.zpl")
+            service = run(world)
+            printed(service, 1)
+            serial = world.serials()[0]
+            with Asker(world) as page:
+                self.assertEqual(page.ask("label", serial=serial), "operator.needed")
+                page.ask("operator", name="max", pin=PIN_OF_MAX)
+                self.assertEqual(page.ask("label", serial=serial, reason="x" * 500), "station.reason")
+                for wrong in ("", "x" * 65, 7, None):
+                    self.assertEqual(page.ask("label", serial=wrong), "label.none")
+                self.assertEqual(page.ask("label", serial=serial)["serial"], serial)
+            printed(service, 1, reprint=True)
+            end(self, service)
+            self.assertEqual([(e["reprint"], e.get("by")) for e in labels(world)], [(False, None), (True, "max")])
+            check_promises(self, world)
 
     def test_a_file_for_each_unit(self):
         with World(devices=2, slots=1) as world:

@@ -47,6 +47,9 @@ static int parse_file(const char *pattern, struct printer_address *ret, struct e
 int printer_address_parse(const char *text, struct printer_address *ret, struct err *e)
 {
 	*ret = (struct printer_address){ 0 };
+	if (strlen(text) > PRINTER_ADDRESS_MAX)
+		return err_set(e, ERR_CONFIG, "printer.address",
+		    "a printer's address has at most %d characters", PRINTER_ADDRESS_MAX);
 	if (strncmp(text, "tcp:", 4) == 0)
 		return parse_socket(text + 4, ret, e);
 	if (strncmp(text, "file:", 5) == 0)

@@ -8,6 +8,8 @@
 
 #include "buf.h"
 
+enum { PRINTER_ADDRESS_MAX = 400 };
+
 struct printer_address {
 	const char *pattern; /* of a path, borrowed; NULL: it is a socket's */
 	struct sockaddr_storage socket;

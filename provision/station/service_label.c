@@ -62,8 +62,10 @@ static void on_recorded(struct record *r)
 	struct service *s = o->service;
 
 	s->labels->unrecorded--;
-	if (r->rc != 0)
+	if (r->rc != 0 && r->err.domain == ERR_RECORDS)
 		station_break(s->station, &r->err);
+	else if (r->rc != 0 && !s->station->closing) /* its rework began while the label waited */
+		tell_trouble(s, "label-lost", o->job.serial, &r->err);
 	else if (!s->station->closing)
 		tell_label(s, "printed", o);
 	record_free(r);

@@ -17,10 +17,14 @@ static void test_addresses(void **state)
 		"tcp:192.0.2.7:", "tcp:192.0.2.7:0", "tcp:192.0.2.7:99999", "tcp:printer:9100",
 		"tcp:[2001:db8::7]", "file:", "file:/l/x.zpl", "file:/%s/x.zpl", "file:/l/%s%s.zpl",
 		"file:/l/%d.zpl", "file:/l/%", "file:/l/%s%n", "lpt:1" };
+	char longer[PRINTER_ADDRESS_MAX + 2] = "file:/%s";
 	struct printer_address a;
 	struct err e = { 0 };
 
 	(void)state;
+	memset(longer + 8, 'x', sizeof(longer) - 9);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_err(printer_address_parse(longer, &a, &e), &e, "printer.address");
 	for (size_t i = 0; i < COUNT(good); i++)
 		assert_ok(printer_address_parse(good[i], &a, &e), &e);
 	for (size_t i = 0; i < COUNT(bad); i++) {

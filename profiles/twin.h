@@ -27,7 +27,18 @@ struct twin_usb {
 	size_t notice_len; /* at most 8 */
 	size_t
 	    transfer_max; /* a transfer this long is over without a short packet, either way; 0: none is */
-	bool tells_step; /* serve() keeps twin_config's step */
+	bool tells_step; /* serve() keeps the account's step */
+};
+
+/* What a device did since it was plugged. It keeps this itself, in memory that kiln-twin shares (--log). */
+struct twin_account {
+	int step; /* enum step_id of the request it answers, noted before it does; -1: none yet */
+	int64_t shown_us; /* monotonic: since then a station can find it; on a tty */
+	int64_t
+	    begun_us; /* monotonic: since then it has been at work; 0: it waits for the station */
+	int64_t busy_us; /* from what came in to waiting for more; with what the line took */
+	int64_t line_us; /* the line's part of it */
+	int64_t in, out; /* bytes on the line */
 };
 
 struct twin_config {
@@ -38,12 +49,11 @@ struct twin_config {
 	const char *variant; /* the family's own choice ("1.2", "1.3", "tpm2"), or NULL */
 	const char
 	    *fault; /* what goes wrong ("drop", "wrong-key", ...), or NULL; see twin_faults */
-	int64_t keygen_ms; /* how long making a key takes */
-	int64_t baud;      /* paces what the device sends and receives; 0: unpaced */
-	uint64_t seed;     /* of every random choice but keys and nonces */
-	bool usb;          /* fd is the socket of a struct twin_usb */
-	int *
-	    step; /* NULL, or where serve() notes which step (enum step_id) it answers before it does */
+	int64_t keygen_ms;            /* how long making a key takes */
+	int64_t baud;                 /* paces what the device sends and receives; 0: unpaced */
+	uint64_t seed;                /* of every random choice but keys and nonces */
+	bool usb;                     /* fd is the socket of a struct twin_usb */
+	struct twin_account *account; /* NULL, or where serve() keeps its account */
 };
 
 /*

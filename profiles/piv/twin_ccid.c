@@ -216,8 +216,8 @@ static int transmit(struct twin_ccid *r, const uint8_t *head, size_t len, enum m
 	enum step_id step = twin_card_step(r->card, apdu, len);
 	AUTO_STRUCT(buf) response = { 0 };
 
-	if (r->card->config->step != NULL)
-		__atomic_store_n(r->card->config->step, (int)step, __ATOMIC_RELEASE);
+	if (r->card->config->account != NULL)
+		__atomic_store_n(&r->card->config->account->step, (int)step, __ATOMIC_RELEASE);
 	if (meet(r, step, ret, e) != 0)
 		return -1;
 	if (*ret == MISHAP_MUTE) {

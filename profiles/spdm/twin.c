@@ -141,8 +141,8 @@ static int answer_spdm(struct station_side *s, const struct twin_origin *from, e
 	if (buf_set(&request, s->message.data + 1, s->message.len - 1, e) != 0)
 		return -1;
 	step = twin_device_step(&s->device, &request);
-	if (s->device.config->step != NULL)
-		__atomic_store_n(s->device.config->step, (int)step, __ATOMIC_RELEASE);
+	if (s->device.config->account != NULL)
+		__atomic_store_n(&s->device.config->account->step, (int)step, __ATOMIC_RELEASE);
 	if (intercept(s, step, ret, e) != 0)
 		return -1;
 	if (*ret != FATE_ANSWER)
@@ -247,7 +247,10 @@ static int run(struct station_side *s, struct err *e)
 static int serve_device(const struct twin_config *config, int fd, struct err *e)
 {
 	AUTO_STRUCT(station_side)
-	s = { .line = { .fd = fd, .baud = config->usb ? 0 : config->baud, .whole = config->usb } };
+	s = { .line = { .fd = fd,
+		  .baud = config->usb ? 0 : config->baud,
+		  .whole = config->usb,
+		  .account = config->account } };
 	uint8_t uuid[VENDOR_UUID_LEN];
 	int flags = fcntl(fd, F_GETFL);
 

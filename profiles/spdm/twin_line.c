@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "failpoint.h"
 
 enum {
@@ -29,8 +30,31 @@ void twin_line_wait_ms(int64_t ms)
 /* How long bytes are on the wire. */
 static void pace(const struct twin_line *l, size_t bytes)
 {
-	if (l->baud > 0)
-		wait_us((int64_t)bytes * BITS_PER_BYTE * 1000000 / l->baud);
+	int64_t begun = clock_now_us();
+
+	if (l->baud == 0)
+		return;
+	wait_us((int64_t)bytes * BITS_PER_BYTE * 1000000 / l->baud);
+	if (l->account != NULL)
+		l->account->line_us += clock_now_us() - begun;
+}
+
+static void account_idle(const struct twin_line *l)
+{
+	struct twin_account *a = l->account;
+
+	if (a == NULL || a->begun_us == 0)
+		return;
+	a->busy_us += clock_now_us() - a->begun_us;
+	a->begun_us = 0;
+}
+
+static void account_read(const struct twin_line *l, ssize_t bytes)
+{
+	if (l->account == NULL)
+		return;
+	l->account->begun_us = clock_now_us();
+	l->account->in += bytes;
 }
 
 static int gone(struct err *e, const char *doing)
@@ -41,6 +65,7 @@ static int gone(struct err *e, const char *doing)
 int twin_line_read(const struct twin_line *l, void *data, size_t len, size_t *ret_got,
     struct err *e)
 {
+	account_idle(l);
 	for (;;) {
 		struct pollfd p = { .fd = l->fd, .events = POLLIN };
 		ssize_t n;
@@ -49,6 +74,7 @@ int twin_line_read(const struct twin_line *l, void *data, size_t len, size_t *re
 			return gone(e, "waiting on");
 		n = read(l->fd, data, len);
 		if (n > 0) {
+			account_read(l, n);
 			pace(l, (size_t)n);
 			*ret_got = (size_t)n;
 			return 0;
@@ -74,6 +100,8 @@ static int write_some(const struct twin_line *l, const uint8_t *data, size_t len
 	if (n < 0 && errno != EINTR && errno != EAGAIN)
 		return gone(e, "writing to");
 	*ret_done = n > 0 ? (size_t)n : 0;
+	if (l->account != NULL)
+		l->account->out += (int64_t)*ret_done;
 	return 0;
 }
 

@@ -8,11 +8,13 @@
 
 #include "err.h"
 #include "own.h"
+#include "twin.h"
 
 struct twin_line {
-	int fd;       /* master of a pty, or a SOCK_SEQPACKET; not owned */
-	int64_t baud; /* 10 bits per byte; 0: as fast as it goes */
-	bool whole;   /* what is written together is one transfer */
+	int fd;                       /* master of a pty, or a SOCK_SEQPACKET; not owned */
+	int64_t baud;                 /* 10 bits per byte; 0: as fast as it goes */
+	bool whole;                   /* what is written together is one transfer */
+	struct twin_account *account; /* not owned; may be NULL */
 };
 
 /* Blocks until there is something; 1..len bytes. Errors: LINK "twin.line" (the pty is gone). */

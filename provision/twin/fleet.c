@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "attachment.h"
 #include "gadget_plan.h"
 #include "file.h"
@@ -37,15 +38,15 @@ static int open_devices(struct fleet *f, struct err *e)
 	return 0;
 }
 
-/* The one word that a device's process and this one have together. */
-static int share_step(struct fleet_slot *s, struct err *e)
+/* What a device's process and this one have together. */
+static int share_account(struct fleet_slot *s, struct err *e)
 {
-	void *page =
-	    mmap(NULL, sizeof(*s->step), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(NULL, sizeof(*s->account), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "sharing memory");
-	s->step = page;
+	s->account = page;
 	return 0;
 }
 
@@ -57,7 +58,7 @@ static int open_slots(struct fleet *f, struct err *e)
 	if (f->slots == NULL)
 		return err_nomem(e);
 	for (size_t i = 0; i < count; i++) {
-		if (share_step(&f->slots[i], e) != 0)
+		if (share_account(&f->slots[i], e) != 0)
 			return -1;
 		if (asprintf(&f->slots[i].port, "%s/port/%zu", f->dir, i + 1) < 0) {
 			f->slots[i].port = NULL;
@@ -94,7 +95,8 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 	f.dir = realpath(options->dir, NULL);
 	if (f.dir == NULL)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "finding %s", options->dir);
-	if (make_folder(&f, "port", e) != 0 || make_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
+	if (account_open(options->log, &f.log, e) != 0 || make_folder(&f, "port", e) != 0 ||
+	    make_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
 	    options->skin->open(&f.skin, options, e) != 0)
 		return -1;
 	*ret = f;
@@ -106,6 +108,8 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 static void clear(struct fleet *f, struct fleet_slot *s)
 {
 	(void)unlink(s->port); /* it may be gone already */
+	if (s->pid != 0)
+		account_log(f, s);
 	f->options->skin->unplugged(f->skin, (size_t)(s - f->slots));
 	free(s->folder);
 	s->folder = NULL;
@@ -129,11 +133,14 @@ void fleet_close(struct fleet *f)
 	for (int64_t i = 0; f->slots != NULL && i < f->options->slots; i++) {
 		empty(f, &f->slots[i]);
 		free(f->slots[i].port);
-		if (f->slots[i].step != NULL)
-			(void)munmap(f->slots[i].step, sizeof(int)); /* it was mapped */
+		if (f->slots[i].account != NULL)
+			(void)munmap(f->slots[i].account,
+			    sizeof(struct twin_account)); /* it was mapped */
 	}
 	if (f->skin != NULL)
 		f->options->skin->close(f->skin);
+	if (f->log != NULL)
+		(void)fclose(f->log); /* every line was flushed, or said not to be */
 	free(f->slots);
 	free(f->devices);
 	free(f->dir);
@@ -196,13 +203,13 @@ static void describe(struct fleet *f, struct fleet_slot *s, size_t device)
 	const char *fault = fault_of(f, device);
 	bool on_usb = gadget_plan_is(fault);
 
-	*s->step = -1;
+	*s->account = (struct twin_account){ .step = -1 };
 	s->config = (struct twin_config){ .model = o->model,
 		.variant = o->variant,
 		.keygen_ms = o->keygen_ms,
 		.baud = o->baud,
 		.usb = o->skin->usb,
-		.step = s->step,
+		.account = s->account,
 		.seed = device_seed(f, device),
 		.folder = s->folder,
 		.serial = claimed_serial(f, device, fault),

@@ -2,6 +2,7 @@
 #ifndef KILN_TWIN_FLEET_H
 #define KILN_TWIN_FLEET_H
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "json.h"
@@ -23,12 +24,13 @@ struct fleet_slot {
 	struct twin_config config;
 	struct skin_plug plug;
 	char *folder;
-	int *step; /* shared with its process */
+	struct twin_account *account; /* shared with its process */
 };
 
 struct fleet {
 	const struct options *options; /* borrowed */
 	char *dir;                     /* absolute */
+	FILE *log;                     /* of --log; NULL: none */
 	struct fleet_device *devices;
 	struct fleet_slot *slots;
 	struct skin *skin;

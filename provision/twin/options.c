@@ -23,6 +23,7 @@ enum option_id {
 	OPTION_FAULT,
 	OPTION_SKIN,
 	OPTION_USB_SPEED,
+	OPTION_LOG,
 	OPTION_HELP,
 };
 
@@ -40,6 +41,7 @@ static const struct option table[] = {
 	[OPTION_FAULT] = { "fault", required_argument, NULL, OPTION_FAULT },
 	[OPTION_SKIN] = { "skin", required_argument, NULL, OPTION_SKIN },
 	[OPTION_USB_SPEED] = { "usb-speed", required_argument, NULL, OPTION_USB_SPEED },
+	[OPTION_LOG] = { "log", required_argument, NULL, OPTION_LOG },
 	[OPTION_HELP] = { "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -59,6 +61,7 @@ void options_usage(FILE *out)
 	    "                 [--variant V] [--keygen-ms MS] [--baud B] [--seed N]\n"
 	    "                 [--fault NAME[:STEP][@K]]... [--skin pty|usbip [--usb-speed "
 	    "full|high]]\n"
+	    "                 [--log FILE]\n"
 	    "Emulates N devices, S of them plugged at a time: DIR/port/1..S link to their ttys,\n"
 	    "DIR/device/SERIAL keeps what each remembers. Commands (swap, unplug, plug, list) are\n"
 	    "JSON lines on descriptor 3, if that is a socket, else on standard input.\n"
@@ -68,6 +71,9 @@ void options_usage(FILE *out)
 	    "root);\n"
 	    "the greeting says their places. There usb-NAME:N strikes the N-th message to the "
 	    "host.\n"
+	    "FILE gets a JSON line for each device that is taken out: how long it and its line "
+	    "were\n"
+	    "at work, and the bytes (where its family keeps account: spdm).\n"
 	    "Families:\n",
 	    out);
 	for (size_t i = 0; twin_at(i) != NULL; i++) {
@@ -194,6 +200,9 @@ static int take(struct options *o, int id, const char *value, struct err *e)
 		return parse_skin(o, value, e);
 	case OPTION_USB_SPEED:
 		return parse_speed(o, value, e);
+	case OPTION_LOG:
+		o->log = value;
+		return 0;
 	case OPTION_HELP:
 		o->help = true;
 		return 0;

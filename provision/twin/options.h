@@ -21,7 +21,7 @@ struct options {
 	const struct twin_family *family;
 	const struct skin_ops *skin;
 	enum gadget_speed usb_speed;
-	const char *dir, *model, *serial, *variant;
+	const char *dir, *model, *serial, *variant, *log;
 	int64_t slots, devices, keygen_ms, baud, seed;
 	struct options_fault faults[OPTIONS_FAULTS_MAX];
 	size_t fault_count;

@@ -158,7 +158,7 @@ static void forward(struct pump *p, bool *moved)
 /* A message of the twin to the device; *moved: one came. */
 static int fetch(struct pump *p, bool *moved, struct err *e)
 {
-	const int *step = p->plug->config->step;
+	const struct twin_account *account = p->plug->config->account;
 	AUTO_STRUCT(buf) message = { 0 };
 	uint8_t *room = buf_room(&message, GADGET_MESSAGE_MAX, e);
 	ssize_t n;
@@ -174,7 +174,7 @@ static int fetch(struct pump *p, bool *moved, struct err *e)
 	}
 	*moved = true;
 	if (gadget_put(&p->gadget, room, (size_t)n,
-		step != NULL ? __atomic_load_n(step, __ATOMIC_ACQUIRE) : -1, e) != 0)
+		account != NULL ? __atomic_load_n(&account->step, __ATOMIC_ACQUIRE) : -1, e) != 0)
 		return -1;
 	return keep_struck(p, e);
 }

@@ -14,7 +14,7 @@ struct skin; /* each implementation's own */
 /* A device that is plugged. It lives as long as it is. */
 struct skin_plug {
 	const struct twin_family *family;
-	const struct twin_config *config; /* its step is shared with the device's process */
+	const struct twin_config *config; /* its account is shared with the device's process */
 	const char *fault;                /* on its USB, or NULL */
 	const char *port;                 /* the path by which a station finds its tty */
 	size_t slot;                      /* from 0 */

@@ -1,4 +1,5 @@
 /* A device on a tty: its twin serves the pseudo terminal's other side. */
+#include "clock.h"
 #include "port.h"
 #include "skin.h"
 
@@ -22,12 +23,19 @@ static const char *no_place(const struct skin *s, size_t slot)
 	return NULL;
 }
 
+static void note_shown(struct twin_account *a)
+{
+	if (a != NULL && a->shown_us == 0)
+		a->shown_us = clock_now_us();
+}
+
 /* One port after the other. */
 static int serve_ports(struct skin *s, const struct skin_plug *p, int keep, int ready,
     struct err *e)
 {
 	(void)s;
 	(void)keep;
+	note_shown(p->config->account);
 	for (;;) {
 		struct port port;
 		int rc;

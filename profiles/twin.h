@@ -36,7 +36,8 @@ struct twin_account {
 	int64_t shown_us; /* monotonic: since then a station can find it; on a tty */
 	int64_t
 	    begun_us; /* monotonic: since then it has been at work; 0: it waits for the station */
-	int64_t busy_us; /* from what came in to waiting for more; with what the line took */
+	int64_t
+	    busy_us; /* from what came in to waiting for more, with what the line took; and what the station was told to stay away */
 	int64_t line_us; /* the line's part of it */
 	int64_t in, out; /* bytes on the line */
 };

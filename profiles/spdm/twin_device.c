@@ -346,6 +346,13 @@ enum step_id twin_device_step(const struct twin_device *d, const struct buf *req
 	}
 }
 
+/* A station that obeys stays away for whole milliseconds: that is the device's time. */
+static void account_away(const struct twin_device *d, uint8_t exponent)
+{
+	if (d->config->account != NULL)
+		d->config->account->busy_us += (INT64_C(1) << exponent) / 1000 * 1000;
+}
+
 /* ERROR ResponseNotReady; RDTM leaves twice the time that is left. */
 static int say_not_ready(const struct twin_device *d, struct twin_exchange *x, int64_t left_ms,
     struct err *e)
@@ -355,6 +362,7 @@ static int say_not_ready(const struct twin_device *d, struct twin_exchange *x, i
 
 	while ((times = (2000 * left_ms >> exponent) + 2) > NOT_READY_TIMES_MAX)
 		exponent++;
+	account_away(d, exponent);
 	if (twin_refuse(d, x, SPDM_ERROR_RESPONSE_NOT_READY, 0, e) != 0 ||
 	    buf_add_u8(&x->answer, exponent, e) != 0 ||
 	    buf_add_u8(&x->answer, d->pending.code, e) != 0 ||

@@ -19,7 +19,10 @@ OWNED(EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free)
 
 static const char prefix[] = "/.well-known/est/";
 
-enum { LABEL_MAX = 40, SENDING_FLAWS = ANSWER_CHUNKED | ANSWER_TRUNCATED | ANSWER_DROPPED };
+enum {
+	LABEL_MAX = 40,
+	SENDING_FLAWS = ANSWER_CHUNKED | ANSWER_CLOSE | ANSWER_TRUNCATED | ANSWER_DROPPED
+};
 
 void est_free(struct est *est)
 {
@@ -104,7 +107,7 @@ static int cacerts(const struct call *c, struct est_answer *ret, struct err *e)
 		return err_nomem(e);
 	if (add(list, c->est->ca->issuing.cert, e) != 0 || add(list, c->est->ca->root.cert, e) != 0)
 		return -1;
-	ret->flaws = c->label->answer & ANSWER_CHUNKED;
+	ret->flaws = c->label->answer & (ANSWER_CHUNKED | ANSWER_CLOSE);
 	return give(list, c->label->answer & (ANSWER_CRLF | ANSWER_ONE_LINE), ret, e);
 }
 

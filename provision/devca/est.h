@@ -37,7 +37,7 @@ struct est_answer {
 	const char *location; /* of a redirect, or NULL */
 	int retry_after_s;    /* 0: none */
 	int delay_ms;         /* wait so long before sending */
-	unsigned flaws;       /* ANSWER_CHUNKED, _TRUNCATED, _DROPPED, _RETRY_DATE: how to send */
+	unsigned flaws; /* ANSWER_CHUNKED, _CLOSE, _TRUNCATED, _DROPPED, _RETRY_DATE: how to send */
 };
 void est_answer_free(struct est_answer *a);
 OWNED_STRUCT(est_answer, est_answer_free)

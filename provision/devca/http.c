@@ -83,6 +83,8 @@ static void add_headers(struct evhttp_request *request, const struct est_answer 
 	if (answer->status == 401)
 		add_header(request, "WWW-Authenticate", "Basic realm=\"kiln-devca\"");
 	add_retry_after(request, answer);
+	if ((answer->flaws & ANSWER_CLOSE) != 0)
+		add_header(request, "Connection", "close");
 	if ((answer->flaws & ANSWER_TRUNCATED) == 0)
 		return;
 	(void)snprintf(length, sizeof(length), "%zu", answer->body.len);

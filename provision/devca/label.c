@@ -77,6 +77,7 @@ static const struct label labels[] = {
 	{ .name = "crlf", .what = "base64 in lines of 76 with CRLF", .answer = ANSWER_CRLF },
 	{ .name = "oneline", .what = "base64 in one line", .answer = ANSWER_ONE_LINE },
 	{ .name = "chunked", .what = "chunked transfer encoding", .answer = ANSWER_CHUNKED },
+	{ .name = "close", .what = "answers well, then closes", .answer = ANSWER_CLOSE },
 	{ .name = "html", .what = "issues, answers 200 with a web page", .answer = ANSWER_HTML },
 	{ .name = "huge",
 	    .what = "issues, answers 200 with 1 MiB",

@@ -20,6 +20,7 @@ enum label_answer {
 	ANSWER_DROPPED = 1 << 11,   /* the connection closes without an answer */
 	ANSWER_AFTER_ISSUE = 1 << 12, /* status is answered although a certificate was made */
 	ANSWER_RETRY_DATE = 1 << 13,  /* Retry-After as HTTP-date */
+	ANSWER_CLOSE = 1 << 14,       /* a good answer, then the connection closes */
 };
 
 struct label {

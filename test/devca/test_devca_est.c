@@ -217,6 +217,7 @@ static void test_how_to_send(void **state)
 	} cases[] = {
 		{ "/.well-known/est/simpleenroll", 0, 0 },
 		{ "/.well-known/est/chunked/simpleenroll", ANSWER_CHUNKED, 0 },
+		{ "/.well-known/est/close/simpleenroll", ANSWER_CLOSE, 0 },
 		{ "/.well-known/est/truncate/simpleenroll", ANSWER_TRUNCATED, 0 },
 		{ "/.well-known/est/drop/simpleenroll", ANSWER_DROPPED, 0 },
 		{ "/.well-known/est/drop-after-issue/simpleenroll", ANSWER_DROPPED, 0 },

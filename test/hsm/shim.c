@@ -8,6 +8,7 @@
  *   SHIM_HANG        name of a function that never returns
  *   SHIM_PER_CALLER  each C_GetFunctionList gives another list, as p11-kit's remote client does
  *   SHIM_TRACE       file to which each call appends "PROGRAM FUNCTION\n"
+ *   SHIM_TIMES       file to which each C_Sign appends "PROGRAM MICROSECONDS\n", without the calls around it
  *   SHIM_CONTROL     file that can change while the module runs. One line: PROGRAM FUNCTION ACTION VALUE N
  *                    PROGRAM is a process's name or "*"; FUNCTION a name or "*"; ACTION "fail" (returns
  *                    VALUE), "hang", "spoil" (C_Sign's signature) or "die" (SIGKILL); it takes effect from
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CRYPTOKI_GNU 1
@@ -39,6 +41,22 @@ static void append(const char *variable, const char *first, const char *second)
 		(void)fprintf(f, "%s%s\n", first, second);
 		(void)fclose(f);
 	}
+}
+
+static long long now_us(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void note_time(long long us)
+{
+	char line[80];
+
+	(void)snprintf(line, sizeof(line), " %lld", us);
+	append("SHIM_TIMES", program_invocation_short_name, line);
 }
 
 static int fits(const char *pattern, const char *text)
@@ -201,11 +219,14 @@ static ck_rv_t sign(ck_session_handle_t session, unsigned char *data, unsigned l
     unsigned char *signature, unsigned long *signature_len)
 {
 	ck_rv_t wanted, rv;
+	long long begun;
 
 	append("SHIM_LOG", "sign", "");
 	spoiled = 0;
 	wanted = disturb("C_Sign");
+	begun = now_us();
 	rv = real->C_Sign(session, data, len, signature, signature_len); /* ends the operation */
+	note_time(now_us() - begun);
 	if (spoiled && rv == CKR_OK && signature != NULL)
 		signature[*signature_len / 2] ^= 1;
 	return wanted != CKR_OK ? wanted : rv;

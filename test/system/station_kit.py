@@ -70,13 +70,15 @@ class Program:
 class Batch:
     """kiln batch --json (or run) with somebody at the fixture: a unit that has ended is taken out."""
 
+    before = () # a command that runs it
+
     def __init__(self, world, *arguments, swap=True, config=None, command="batch"):
         self.world, self.swap = world, swap
         world.batches.append(self)
         self.events, self.units = [], []
         self.seen = threading.Condition()
         self.process = subprocess.Popen(
-            [KILN, command, "--config", config or world.config, "--json", *map(str, arguments)],
+            [*self.before, KILN, command, "--config", config or world.config, "--json", *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=world.environment)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()

@@ -1,0 +1,99 @@
+"""scripts/bench: groups of measurements in interleaved rounds, one table of ratios with their bars."""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+
+import report
+from figures import Board
+from rig import build_shim
+
+GROUPS = ("floor", "scaling", "cost", "script", "outage", "records")
+ROUNDS, QUICK = 7, 3
+
+
+class Context:
+    """How much is measured, and where groups keep what they make once."""
+
+    def __init__(self, arguments, folder):
+        self.quick, self.tiny, self.full = arguments.quick, arguments.tiny, arguments.full
+        self.folder, self.shim, self.kept = folder, folder, {}
+        build_shim(folder)
+
+    def slots(self, wanted):
+        if self.tiny:
+            return sorted({min(s, 2) for s in wanted})
+        return [s for s in wanted if not self.quick or s <= 64]
+
+    def count(self, whole, quick):
+        return 1 if self.tiny else quick if self.quick else whole
+
+    def once(self, key, make):
+        """What a group makes once for all its rounds."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds instead of {ROUNDS}, and less in each")
+    parser.add_argument("--full", action="store_true", help="10 million units too (group records)")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--tiny", action="store_true", help="two slots: to see that it works, not how fast")
+    parser.add_argument("--out", default=os.path.join(os.environ["KILN_SOURCE"], "build"), help="where bench.json and "
+                        "bench.svg go")
+    parser.add_argument("group", nargs="*", help=" ".join(GROUPS) + "; all without one")
+    arguments = parser.parse_args()
+    for name in arguments.group:
+        if name not in GROUPS:
+            parser.error(f"there is no group {name!r}: {' '.join(GROUPS)}")
+    arguments.rounds = arguments.rounds or (QUICK if arguments.quick else ROUNDS)
+    return arguments
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "")
+    return {"cpu": model or platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
+            "load": os.getloadavg()}
+
+
+def measure(arguments, board):
+    names = arguments.group or GROUPS
+    with tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder:
+        context = Context(arguments, folder)
+        for n in range(arguments.rounds):
+            for name in names:
+                begun = time.monotonic()
+                importlib.import_module("group_" + name).round(context, board)
+                print(f"round {n + 1} of {arguments.rounds}: {name}, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(path)
+
+
+def main():
+    arguments = read_arguments()
+    board = Board()
+    before = machine()
+    measure(arguments, board)
+    print(report.table(board) + "\n")
+    os.makedirs(arguments.out, exist_ok=True)
+    whole = {"machine": before, "load_after": os.getloadavg(), "rounds": arguments.rounds, "quick": arguments.quick,
+             **board.describe()}
+    write(os.path.join(arguments.out, "bench.json"), json.dumps(whole, indent=1) + "\n")
+    if board.series:
+        write(os.path.join(arguments.out, "bench.svg"), report.plot(whole["plot"]))
+
+
+if __name__ == "__main__":
+    main()

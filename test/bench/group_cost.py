@@ -1,0 +1,86 @@
+"""Cost: processor, memory, durable writes, bytes and signatures of a unit."""
+
+import os
+import subprocess
+
+from rig import Hands, Station, family_of, pss_kib, run
+from wire import least_line_bytes
+
+SLOTS = 64
+
+
+def cpu(context, board, slots):
+    each = context.count(8, 4)
+    with Station(slots, each, 0.5) as station:
+        hands = run(station)
+        per_unit = hands.cpu_s() / len(hands.units)
+    board.tell("cost.cpu", 1000 * per_unit, f"CPU of 1,000 units, {slots} slots, TLS kept alive", unit="s",
+               bar=("<=", 5))
+
+
+def cpu_with_handshakes(context, board, slots):
+    with Station(slots, context.count(4, 2), 0.5, label="close") as station:
+        hands = run(station)
+        per_unit = hands.cpu_s() / len(hands.units)
+    board.tell("cost.cpu.handshake", 1000 * per_unit, "  with a TLS handshake each", unit="s", bar=("<=", 10))
+
+
+class Weighed(Hands):
+    """Looks at the memory while every slot has a device at work."""
+    pss = None
+
+    def weigh(self):
+        self.wait_for(lambda e: sum(x["event"] == "arrived" for x in self.events) >= self.world.options["slots"])
+        samples = []
+        while self.process.poll() is None and not self.units:
+            samples.append(pss_kib(family_of(self.process.pid)))
+        self.pss = max((s for s in samples if s is not None), default=None)
+
+
+def memory(context, board, slots):
+    with Station(slots, 1, 2.0) as station:
+        hands = Weighed(station)
+        hands.weigh()
+        hands.wait()
+    if hands.pss is None:
+        board.note("memory: not measured, /proc/PID/smaps_rollup of hardened programs needs root")
+        return
+    board.tell("cost.memory", hands.pss / 1024, f"memory of all programs, {slots} slots (PSS)", unit="MiB",
+               bar=("<=", slots + 48), digits=1)
+
+
+def durable_writes(station, hands):
+    with open(station.path("strace"), encoding="utf-8") as file:
+        lines = [line for line in file if "sync(" in line and "resumed" not in line]
+    first = next(i for i, line in enumerate(lines) if float(line.split()[1]) >= hands.begun_wall)
+    return len(lines) - first
+
+
+def details(context, board, slots):
+    """What is counted, not timed: once a round, in a run of its own."""
+    each = context.count(2, 1)
+    with Station(slots, each, 0.5, shim_folder=context.shim) as station:
+        hands = run(station)
+        signatures = len(station.hsm_times()) / len(hands.units)
+        accounts = station.accounts().values()
+        line = sum(a["in"] + a["out"] for a in accounts) / len(hands.units)
+        least = least_line_bytes(station)
+    board.tell("cost.signatures", signatures, "HSM signatures of a unit", digits=2)
+    board.tell("cost.line", line, "bytes of a unit on the line", digits=0)
+    board.tell("cost.line.ratio", line / least, "  to its objects' DER with framing", bar=("<=", 1.15), digits=3)
+    if subprocess.run(["strace", "-V"], capture_output=True).returncode != 0:
+        board.note("durable writes: not counted, strace is missing")
+        return
+    with Station(slots, each, 0.5) as station:
+        trace = ("strace", "-f", "-ttt", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o", station.path("strace"))
+        hands = run(station, wrap=trace)
+        board.tell("cost.fsyncs", durable_writes(station, hands) / len(hands.units),
+                   f"durable writes of a unit, {slots} slots", digits=2)
+
+
+def round(context, board):
+    slots = context.slots((SLOTS,))[0]
+    cpu(context, board, slots)
+    cpu_with_handshakes(context, board, slots)
+    memory(context, board, slots)
+    details(context, board, slots)

@@ -1,0 +1,40 @@
+"""Against the floor: what the devices, their lines, the CA and the HSM took, by their own account."""
+
+from figures import efficiency, floor
+from rig import Station, run, sync_times
+
+BARS = {0.5: 0.90, 5.0: 0.97}
+SLOTS = (1, 8, 64)
+EACH = {0.5: 4, 5.0: 2}
+
+
+def tell_units(board, device_s, slots, hands):
+    units = hands.passages()
+    board.tell(f"floor.efficiency.{device_s:g}s.{slots}", efficiency(units, slots),
+               f"efficiency, {device_s:g} s devices, {slots} slots", bar=(">=", BARS[device_s]), digits=3)
+    if slots == 1:
+        overhead = [u.overhead * 1000 for u in units]
+        board.tell(f"floor.overhead.{device_s:g}s.p50", overhead, f"overhead of a unit, {device_s:g} s devices, 1 slot",
+                   unit="ms", bar=("<=", 10), q=0.5, digits=1)
+        board.tell(f"floor.overhead.{device_s:g}s.p99", overhead, "  its p99", unit="ms", bar=("<=", 25), q=0.99,
+                   digits=1)
+    if device_s == min(BARS):
+        # of equal units, or a slow last one would count as idle slots
+        per_slot = len(units) / slots
+        board.point("kiln", slots, 3600 * len(units) / (floor(units, slots) / efficiency(units, slots)))
+        board.point("floor", slots, 3600 * slots * per_slot / floor(units, slots))
+        board.tell(f"floor.device.{slots}", sum(u.device for u in units) / len(units),
+                   f"  what its device and line took, {slots} slots", unit="s", digits=3)
+
+
+def round(context, board):
+    for device_s in (0.5, 5.0):
+        for slots in context.slots(SLOTS):
+            each = EACH[device_s] if not context.tiny else 2
+            if context.tiny and device_s > 1:
+                continue
+            with Station(slots, each, device_s, shim_folder=context.shim) as station:
+                tell_units(board, device_s, slots, run(station))
+                times = [t * 1000 for t in sync_times(station.folder)]
+            board.tell("floor.fsync.p50", times, "fsync of this disk, 4 KiB", unit="ms", q=0.5, digits=2)
+            board.tell("floor.fsync.p99", times, "  its p99", unit="ms", q=0.99, digits=2)

@@ -1,0 +1,212 @@
+"""A station to be measured: devices that keep account, a CA and an HSM that write down their time, and what the
+kernel says of its programs."""
+
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.environ["KILN_SOURCE"], "test", "system"))
+
+from figures import Unit  # noqa: E402
+from station_kit import KILN, Batch, Program, World, build_shim  # noqa: E402
+
+OURS = ("kiln", "kiln-slot", "kiln-enroller", "kiln-signer")
+SMALL_LINE = 460800
+LINE = 115200
+# What the spdm device of the bench spends beside its key, by the line's speed: bytes on it, and its own signatures.
+BESIDE_KEY_MS = {SMALL_LINE: 300, LINE: 1150}
+
+
+def keygen_ms(device_s, baud):
+    """So that a device takes about so long in all. What it really took is in its account."""
+    return max(0, int(device_s * 1000) - BESIDE_KEY_MS[baud])
+
+
+class Station(World):
+    def __init__(self, slots, units_each=1, device_s=2.0, baud=None, processes=None, label=None, shim_folder=None,
+                 **options):
+        self.baud = baud or (SMALL_LINE if device_s < 1.5 else LINE)
+        self.each, self.processes, self.shim_folder = units_each, processes, shim_folder
+        super().__init__(devices=slots * units_each, slots=slots, keygen_ms=keygen_ms(device_s, self.baud),
+                         label=label, **options)
+
+    def make(self, *arguments):
+        if self.shim_folder:
+            self.module = os.path.join(self.shim_folder, "shim.so")
+            self.module_environment = f", SHIM_TIMES: {self.path('hsm.times')}"
+        super().make(*arguments)
+        self.write("units.csv", "serial\n" + "\n".join(self.serials()) + "\n")
+
+    def set_label(self, label):
+        if self.processes:
+            self.text = self.text.replace("  url: URL\n", f"  url: URL\n  processes: {self.processes}\n")
+        super().set_label(label)
+
+    def start_twins(self, first=None, env=None):
+        o = self.options
+        self.twins = Program("kiln-twin", "--family", o["family"], "--dir", self.path("devices"), "--devices",
+                             o["devices"], "--slots", o["slots"], "--keygen-ms", o["keygen_ms"], "--seed", 7,
+                             "--model", self.model, "--serial", first or self.serial, "--baud", self.baud, "--log",
+                             self.path("twins.ndjson"), env=env)
+        self.programs.append(self.twins)
+
+    def accounts(self):
+        """Of the devices that were taken out, by serial."""
+        try:
+            lines = [json.loads(line) for line in self.read("twins.ndjson").splitlines()]
+        except FileNotFoundError:
+            lines = []
+        return {line["serial"]: line for line in lines}
+
+    def ca_times(self):
+        return [p["service_ms"] / 1000 for p in self.posts() if p["answer"] == "issued"]
+
+    def hsm_times(self, program="kiln-signer"):
+        try:
+            lines = [line.split() for line in self.read("hsm.times").splitlines()]
+        except FileNotFoundError:
+            lines = []
+        return [int(us) / 1e6 for name, us in lines if name == program]
+
+
+class Hands(Batch):
+    """kiln batch, and for each slot the devices that come into it one after the other. Which device comes where is
+    fixed, so that every slot gets its share."""
+
+    def __init__(self, station, wrap=(), **options):
+        self.before = tuple(wrap)
+        self.queues = {}
+        slots = station.options["slots"]
+        for i, serial in enumerate(station.serials()):
+            self.queues.setdefault(i % slots + 1, []).append(serial)
+        self.begun = self.begun_wall = self.ended = None
+        self.usage = None
+        self.cpu_before = 0.0
+        super().__init__(station, "--list", station.path("units.csv"), **options)
+
+    def read(self):
+        for line in self.process.stdout:
+            now = time.monotonic()
+            if '"event": "step"' in line or '"event":"step"' in line:
+                continue
+            event = {**json.loads(line), "_at": now}
+            if event["event"] == "arrived" and self.begun is None:
+                self.begun, self.begun_wall = now, time.time()
+                self.cpu_before = cpu_s(family_of(self.process.pid))
+            with self.seen:
+                self.events.append(event)
+                if event["event"] == "unit":
+                    self.units.append(event)
+                self.seen.notify_all()
+            if event["event"] == "unit":
+                self.ended = now
+                self.next(int(event["slot"]), event)
+
+    def next(self, slot, event):
+        self.world.twins.ask("unplug", slot=slot)
+        queue = self.queues[slot]
+        queue.pop(0)
+        if queue:
+            self.world.twins.ask("plug", slot=slot, serial=queue[0])
+
+    def wait(self, patience=600):
+        """Its exit code; usage is that of all its programs."""
+        end = time.monotonic() + patience
+        while True:
+            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > end:
+                raise AssertionError("kiln batch does not end")
+            time.sleep(0.02)
+        self.usage = usage
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return super().wait()
+
+    def cpu_s(self):
+        """Of all its programs from the first arrival to the end, theirs included."""
+        return self.usage.ru_utime + self.usage.ru_stime - self.cpu_before
+
+    def passages(self):
+        """What is to be held against the floor. CA and HSM are the run's means: who asked is not in their logs."""
+        accounts = self.world.accounts()
+        count = max(1, len(self.units))
+        ca, hsm = sum(self.world.ca_times()) / count, sum(self.world.hsm_times()) / count
+        return [Unit(int(u["slot"]), max(self.begun, accounts[u["serial"]]["plugged_us"] / 1e6), u["_at"],
+                     accounts[u["serial"]]["busy_us"] / 1e6, ca, hsm) for u in self.units]
+
+    def rate(self):
+        return len(self.units) / (self.ended - self.begun)
+
+
+def run(station, **options):
+    """A whole batch in which every unit passes."""
+    hands = Hands(station, **options)
+    code = hands.wait()
+    passed = sum(u["outcome"] == "passed" for u in hands.units)
+    if code != 0 or passed != station.options["devices"]:
+        raise AssertionError(f"{passed} of {station.options['devices']} passed, exit {code}: {hands.stderr}")
+    return hands
+
+
+def children_of():
+    parents = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8") as file:
+                parents.setdefault(int(file.read().rsplit(")", 1)[1].split()[1]), []).append(int(name))
+        except OSError:
+            continue
+    return parents
+
+
+def family_of(pid):
+    """A process and all beneath it."""
+    parents, found, todo = children_of(), [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += parents.get(found[-1], [])
+    return found
+
+
+def cpu_s(pids):
+    """What processes that live have used, to the nanosecond; theirs that ended before are not in it."""
+    total = 0
+    for pid in pids:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="utf-8") as file:
+                    total += int(file.read().split()[0])
+        except OSError:
+            continue
+    return total / 1e9
+
+
+def pss_kib(pids):
+    """Memory, each shared page in equal parts. None where this user may not look."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        except PermissionError:
+            return None
+        except (OSError, StopIteration):
+            continue
+    return total
+
+
+def sync_times(folder, count=100):
+    """How long the disk takes to make 4 KiB durable, in seconds."""
+    path, times = os.path.join(folder, "sync"), []
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(count):
+            file.write(os.urandom(4096))
+            begun = time.monotonic()
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic() - begun)
+    os.unlink(path)
+    return times

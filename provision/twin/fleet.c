@@ -346,8 +346,9 @@ json_t *fleet_list(const struct fleet *f)
 		const char *serial = s->pid != 0 ? f->devices[s->device].serial : NULL;
 
 		list =
-		    append(list, json_pack("{s:I, s:s, s:s*, s:s*}", "slot", (json_int_t)i + 1,
-				     "port", s->port, "place", place_of(f, i), "serial", serial));
+		    append(list, json_pack("{s:I, s:s, s:s*, s:s*, s:I}", "slot", (json_int_t)i + 1,
+				     "port", s->port, "place", place_of(f, i), "serial", serial,
+				     "busy_us", (json_int_t)s->account->busy_us));
 	}
 	return list;
 }

@@ -59,7 +59,7 @@ must_check int fleet_turn(struct fleet *f, struct err *e);
 /* A descriptor that is readable when fleet_turn has something to do, or -1. */
 int fleet_watch(const struct fleet *f);
 
-/* [{"slot", "port", "place" on USB, "serial" if plugged}] */
+/* [{"slot", "port", "place" on USB, "serial" if plugged, "busy_us" of its account so far}] */
 must_check json_t *fleet_list(const struct fleet *f);
 /* Of each slot: null where slots are ports. */
 must_check json_t *fleet_places(const struct fleet *f);

@@ -11,7 +11,7 @@ EACH = {0.5: 4, 5.0: 2}
 def tell_units(board, device_s, slots, hands):
     units = hands.passages()
     board.tell(f"floor.efficiency.{device_s:g}s.{slots}", efficiency(units, slots),
-               f"efficiency, {device_s:g} s devices, {slots} slots", bar=(">=", BARS[device_s]), digits=3)
+               f"efficiency, {device_s:g} s devices, {slots} slot{'s' * (slots > 1)}", bar=(">=", BARS[device_s]), digits=3)
     if slots == 1:
         overhead = [u.overhead * 1000 for u in units]
         board.tell(f"floor.overhead.{device_s:g}s.p50", overhead, f"overhead of a unit, {device_s:g} s devices, 1 slot",
@@ -24,7 +24,7 @@ def tell_units(board, device_s, slots, hands):
         board.point("kiln", slots, 3600 * len(units) / (floor(units, slots) / efficiency(units, slots)))
         board.point("floor", slots, 3600 * slots * per_slot / floor(units, slots))
         board.tell(f"floor.device.{slots}", sum(u.device for u in units) / len(units),
-                   f"  what its device and line took, {slots} slots", unit="s", digits=3)
+                   f"  what its device and line took, {slots} slot{'s' * (slots > 1)}", unit="s", digits=3)
 
 
 def round(context, board):

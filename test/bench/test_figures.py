@@ -1,0 +1,97 @@
+"""The bench's own arithmetic."""
+
+import unittest
+import xml.dom.minidom
+
+import report
+from figures import Board, Figure, Unit, efficiency, floor, median, quantile
+from wire import framed, least_bytes
+
+
+class Quantiles(unittest.TestCase):
+    def test_quantile_is_a_value_that_was_measured(self):
+        self.assertEqual(quantile([5], 0.99), 5)
+        self.assertEqual(quantile(list(range(1, 101)), 0.99), 99)
+        self.assertEqual(quantile(list(range(1, 102)), 0.99), 100)
+        self.assertEqual(quantile([3, 1, 2], 0.5), 2)
+        self.assertEqual(quantile([3, 1, 2], 0), 1)
+
+    def test_median(self):
+        self.assertEqual(median([3, 1, 2]), 2)
+        self.assertEqual(median([4, 1, 2, 3]), 2.5)
+
+
+class Floors(unittest.TestCase):
+    def test_units_of_a_slot_come_one_after_the_other(self):
+        units = [Unit(1, 0, 0, device=2)] * 5
+        self.assertEqual(floor(units, 2), 6)
+        self.assertEqual(floor(units, 5), 2)
+
+    def test_path_has_device_ca_and_hsm(self):
+        self.assertAlmostEqual(floor([Unit(1, 0, 0, device=2, ca=0.5, hsm=0.25)], 1), 2.75)
+
+    def test_ca_and_hsm_do_one_thing_at_a_time(self):
+        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, ca=0.5) for i in range(8)], 8), 4)
+        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, hsm=0.75) for i in range(8)], 8), 6)
+
+    def test_efficiency_is_of_the_slowest_slot_without_its_hands(self):
+        units = [Unit(1, 0, 2, device=1), Unit(1, 10, 12, device=1), Unit(2, 0, 1, device=1), Unit(2, 1, 2, device=1)]
+        self.assertAlmostEqual(efficiency(units, 2), 0.5)
+
+    def test_overhead_is_what_nobody_else_took(self):
+        self.assertAlmostEqual(Unit(1, 10, 12, device=1, ca=0.25, hsm=0.25).overhead, 0.5)
+
+
+class Figures(unittest.TestCase):
+    def test_worst_is_by_the_bar(self):
+        self.assertEqual(Figure("a", "a", bar=(">=", 2), rounds=[3, 1, 2]).worst(), 1)
+        self.assertEqual(Figure("a", "a", bar=("<=", 2), rounds=[3, 1, 2]).worst(), 3)
+
+    def test_the_median_meets(self):
+        self.assertIs(Figure("a", "a", bar=("<=", 2), rounds=[3, 1, 2]).met(), True)
+        self.assertIs(Figure("a", "a", bar=("<=", 1), rounds=[3, 1, 2]).met(), False)
+        self.assertIsNone(Figure("a", "a", rounds=[1]).met())
+
+    def test_samples_of_all_rounds_count_together(self):
+        figure = Figure("a", "a", bar=("<=", 9), q=0.5, rounds=[[1, 1, 1], [9]])
+        self.assertEqual((figure.median(), figure.worst()), (1, 9))
+
+    def test_board_keeps_rounds_apart(self):
+        board = Board()
+        for value in (1, 2, 9):
+            board.tell("a", value, "what", bar=("<=", 2))
+            board.point("kiln", 8, value)
+        described = board.describe()
+        self.assertEqual(described["figures"][0]["rounds"], [1, 2, 9])
+        self.assertEqual(described["figures"][0]["median"], 2)
+        self.assertEqual(described["plot"], {"kiln": [(8, 2)]})
+
+
+class Wire(unittest.TestCase):
+    def test_framing_of_a_packet(self):
+        self.assertAlmostEqual(framed(64), 74 * (1 + 2 / 256))
+
+    def test_chain_and_anchors_go_both_ways(self):
+        self.assertAlmostEqual(least_bytes(100, 1000, 500), framed(100 + 2000 + 1000 + 96))
+
+
+class Report(unittest.TestCase):
+    def test_table_says_what_is_missed(self):
+        board = Board()
+        board.tell("a", 0.5, "efficiency", bar=(">=", 0.9))
+        board.tell("b", 5000, "rate")
+        board.note("a note")
+        text = report.table(board)
+        self.assertRegex(text, r"efficiency +0.50 +0.50 +>= 0.9 +MISSED\n")
+        self.assertRegex(text, r"rate +5,000 +5,000\n")
+        self.assertIn("a note", text)
+
+    def test_plot_is_svg_with_every_series(self):
+        text = report.plot({"kiln": [(1, 7000), (64, 400000)], "floor": [(1, 7200), (64, 460000)],
+                            "script <1>": [(1, 3000)]})
+        labels = [t.firstChild.data for t in xml.dom.minidom.parseString(text).getElementsByTagName("text")]
+        self.assertTrue({"kiln", "floor", "script <1>", "slots"} <= set(labels), labels)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -22,7 +22,7 @@ class Context:
 
     def __init__(self, arguments, folder):
         self.quick, self.tiny, self.full = arguments.quick, arguments.tiny, arguments.full
-        self.folder, self.shim, self.kept = folder, folder, {}
+        self.folder, self.shim, self.kept, self.open = folder, folder, {}, []
         build_shim(folder)
 
     def slots(self, wanted):
@@ -38,6 +38,13 @@ class Context:
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
+
+    def close_later(self, station):
+        self.open.append(station)
+
+    def close(self):
+        for station in self.open:
+            station.close()
 
 
 def read_arguments():
@@ -68,11 +75,15 @@ def measure(arguments, board):
     names = arguments.group or GROUPS
     with tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder:
         context = Context(arguments, folder)
-        for n in range(arguments.rounds):
-            for name in names:
-                begun = time.monotonic()
-                importlib.import_module("group_" + name).round(context, board)
-                print(f"round {n + 1} of {arguments.rounds}: {name}, {time.monotonic() - begun:.0f} s", file=sys.stderr)
+        try:
+            for n in range(arguments.rounds):
+                for name in names:
+                    begun = time.monotonic()
+                    importlib.import_module("group_" + name).round(context, board)
+                    print(f"round {n + 1} of {arguments.rounds}: {name}, {time.monotonic() - begun:.0f} s",
+                          file=sys.stderr)
+        finally:
+            context.close()
 
 
 def write(path, text):

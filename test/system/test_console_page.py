@@ -37,6 +37,11 @@ LAYOUT = """(() => {
         const shape = tile.querySelector("svg").getBoundingClientRect(), serial = tile.querySelector(".serial").getBoundingClientRect();
         if (shape.top < serial.bottom - 1 && serial.height > 0) wrong.push("the shape lies over the serial: " + tile.dataset.state);
     }
+    const parts = [...document.querySelectorAll("header > *")].map((part) => [part.className, part.getBoundingClientRect()]);
+    for (const [name, a] of parts)
+        for (const [other, b] of parts)
+            if (name < other && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+                wrong.push(`${name} lies over ${other}`);
     if (document.documentElement.scrollWidth > innerWidth) wrong.push("wider than the screen");
     for (const button of document.querySelectorAll("button:not(.name)")) { // that one is as large as its tile
         const box = button.getBoundingClientRect();

@@ -8,7 +8,7 @@ const MARKED_GAP_MS = 300;
 const LEAST = 4; // characters, where no prefix is set
 
 let burst = null;
-let ended = -1;
+let ended = -1; // when a suffix did it: an Enter may follow, and is the scanner's
 
 function expected() {
 	const s = station.snapshot;
@@ -66,7 +66,7 @@ export function takeScan(event, scanned) {
 			burst = null;
 		return false;
 	}
-	if (char === "\n" && event.timeStamp - ended <= GAP_MS) {
+	if (char === "\n" && ended >= 0 && event.timeStamp - ended <= GAP_MS) {
 		event.preventDefault();
 		return true;
 	}
@@ -84,7 +84,7 @@ export function takeScan(event, scanned) {
 	if (text !== "") {
 		event.preventDefault();
 		restore();
-		ended = event.timeStamp;
+		ended = char === "\n" ? -1 : event.timeStamp;
 		scanned(text);
 	}
 	burst = null;

@@ -1,6 +1,6 @@
 // What is asked before something is done: a reason, a person.
 
-import { bad, explain, good, unheard } from "/notice.js";
+import { bad, explain, good, hideNotice, unheard } from "/notice.js";
 import { $, say } from "/page.js";
 import { play } from "/sound.js";
 import { request, station } from "/station.js";
@@ -101,6 +101,11 @@ function onRefused(err) {
 	play("refused");
 }
 
+function onDone() {
+	hideNotice();
+	$("ask").close();
+}
+
 async function send(body) {
 	$("ask-yes").disabled = true;
 	try {
@@ -108,7 +113,7 @@ async function send(body) {
 		if (done.err)
 			onRefused(done.err);
 		else
-			$("ask").close();
+			onDone();
 	} catch {
 		say($("ask-error"), t("silent.text"));
 	}
@@ -140,6 +145,7 @@ export async function perform(body, told = "") {
 		return;
 	}
 	if (!done.err) {
+		hideNotice();
 		if (told)
 			good(told);
 		return;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "memory.h"
 #include "records_internal.h"
 
 static int die(const struct err *e)
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3 || (argc != 3 && station == NULL))
 		return 2;
-	if (records_open(&r, argv[2], station, false, &e) != 0)
+	if (memory_guard(&e) != 0 || records_open(&r, argv[2], station, false, &e) != 0)
 		return die(&e);
 	if (station != NULL)
 		return insert(r, argv[4], argv[5], strtol(argv[6], NULL, 10), &e) == 0 ? 0

@@ -5,6 +5,8 @@ import importlib
 import json
 import os
 import platform
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -71,12 +73,23 @@ def machine():
             "load": os.getloadavg()}
 
 
+def yardstick(board, count=20):
+    """How fast this machine is just now: what starting a small program that uses libcrypto costs it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(count):
+        subprocess.run(["openssl", "dgst", "-sha256", "/dev/null"], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    board.tell("yardstick", 1000 * used / count, "yardstick: CPU of `openssl dgst` of nothing", unit="ms", digits=1)
+
+
 def measure(arguments, board):
     names = arguments.group or GROUPS
     with tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder:
         context = Context(arguments, folder)
         try:
             for n in range(arguments.rounds):
+                yardstick(board)
                 for name in names:
                     begun = time.monotonic()
                     importlib.import_module("group_" + name).round(context, board)

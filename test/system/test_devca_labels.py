@@ -157,6 +157,14 @@ class Labels(WithCa):
         self.assertEqual((answer[1]["Transfer-Encoding"], answer[1]["Content-Length"]), ("chunked", None))
         self.assert_issued(answer, csr)
 
+    def test_close(self):
+        csr = self.fresh()
+        connection = self.ca.connect()
+        connection.request("POST", "/.well-known/est/close/simpleenroll", lines_of(csr), PKCS10)
+        answer = connection.getresponse()
+        self.assertEqual((answer.status, answer.headers["Connection"]), (200, "close"))
+        self.assert_issued((200, answer.headers, answer.read()), csr)
+
     def test_html(self):
         status, headers, body = self.ca.post("html", self.fresh())
         self.assertEqual((status, headers["Content-Type"], self.last()["answer"]), (200, "text/html", "issued"))

@@ -246,6 +246,28 @@ class Program(TwinTest):
         slots = twin.do("list")["ok"]["slots"]
         self.assertEqual([slot.get("serial") for slot in slots], [None, "IP30000009"])
 
+    def test_account_of_a_device(self):
+        log = os.path.join(self.folder.name, "log")
+        twin = self.start("--log", log, "--baud", "11520")
+        line = self.line()
+        begun = time.clock_gettime(time.CLOCK_MONOTONIC)
+        for _ in range(3):
+            self.assertEqual(line.ask("10840000")[:4], "1004")
+        took = time.clock_gettime(time.CLOCK_MONOTONIC) - begun
+        twin.do("unplug", slot=1)
+        self.assertEqual(twin.close(), 0)
+        with open(log, encoding="utf-8") as file:
+            first, second = map(json.loads, file.read().splitlines())
+        self.assertEqual((first["serial"], first["slot"]), ("IP30000009", 1))
+        sent = len(frame(bytes(9))) # GET_VERSION with its type in a packet
+        self.assertEqual(first["in"], 3 * sent)
+        # as slow as the line, and no slower than what was seen from outside
+        self.assertGreaterEqual(first["line_us"], (first["in"] + first["out"]) * 10 * 1000000 // 11520)
+        self.assertGreaterEqual(first["busy_us"], first["line_us"])
+        self.assertLessEqual(first["busy_us"], (took + 0.1) * 1000000)
+        self.assertLess(first["plugged_us"], first["unplugged_us"])
+        self.assertEqual((second["serial"], second["busy_us"], second["in"]), ("IP30000010", 0, 0))
+
     def test_refusals(self):
         twin = self.start()
         for request, code in (

@@ -33,9 +33,24 @@ static void pass_on(struct service *s, const json_t *event)
 	service_labels_take(s, event);
 }
 
+/* What the whole order has by now, of all runs and stations; what can not be read is told as it was. */
+static void count_made(struct service *s)
+{
+	AUTO(json_t) *order = NULL;
+	struct err ignored = { 0 };
+
+	if (s->station->config->order != NULL &&
+	    records_order(s->station->records, s->station->config->order, &order, &ignored) == 0)
+		view_set_made(s->view, json_opt_int(order, "issued", 0));
+}
+
 /* What follows from an event is told after it. */
 static void on_event(void *context, const json_t *event)
 {
+	struct service *s = context;
+
+	if (s->station != NULL && strcmp(json_opt_str(event, "event", ""), "unit") == 0)
+		count_made(s);
 	pass_on(context, event);
 	service_rules_take(context, event);
 }
@@ -264,6 +279,7 @@ static int run(struct service *s, const struct config *config, struct err *e)
 	    service_rules_open(s, e) != 0)
 		return -1;
 	view_set_profile(s->view, s->station->profile);
+	count_made(s);
 	if (service_open_inquiries(s, e) != 0 || service_open_scanner(s, e) != 0 ||
 	    listen_for(s, config, e) != 0 || prepare(s, e) != 0)
 		return -1;

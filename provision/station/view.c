@@ -52,6 +52,11 @@ void view_set_state(struct view *v, enum view_state state, const char *by, const
 		clock_wall_text(v->stop_at);
 }
 
+void view_set_made(struct view *v, int64_t made)
+{
+	v->made = made;
+}
+
 void view_set_paused(struct view *v, const char *slot, bool paused)
 {
 	if (slot == NULL)

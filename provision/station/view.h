@@ -27,6 +27,8 @@ void view_free(struct view *v);
 OWNED_PTR(view, view_free)
 
 void view_set_profile(struct view *v, const struct profile *p);
+/* Units of the order that have their identity. */
+void view_set_made(struct view *v, int64_t made);
 /* by and reason: NULL where nobody said it. at: NULL for now. */
 /* Which labels wait; scans outlive the view. */
 void view_set_scans(struct view *v, const struct scans *scans);
@@ -56,7 +58,7 @@ void view_take(struct view *v, const json_t *event);
 
 /*
  *   time, build, station {id, site, line}, test (certificates of a throw-away CA are accepted)
- *   profile {product, version, sha256}; order {id, quantity} or null
+ *   profile {product, version, sha256}; order {id, quantity, made (by all runs)} or null
  *   state "starting" "running" "stopped" "draining" "broken"; stop {by, reason, at} or null
  *   paused (bool): nothing begins until the station is resumed
  *   operators null (there are none), or {required, operator: null or {name, role, since}}

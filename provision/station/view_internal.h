@@ -85,6 +85,7 @@ struct view {
 	char seen_by[128], seen_at[CLOCK_TEXT];
 	const struct scans *scans;
 	int64_t passed, failed, refused, parked;
+	int64_t made;                     /* of the order */
 	int64_t first_jobs, first_passed; /* report.h */
 	int64_t first_ms;                 /* monotonic, of the first device; 0: none came */
 	struct view_times steps[STEP_COUNT], cycle;

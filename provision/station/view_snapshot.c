@@ -61,7 +61,8 @@ static json_t *write_order(const struct view *v)
 
 	if (c->order == NULL)
 		return json_null();
-	return json_pack("{s:s, s:I}", "id", c->order, "quantity", (json_int_t)c->quantity);
+	return json_pack("{s:s, s:I, s:I}", "id", c->order, "quantity", (json_int_t)c->quantity,
+	    "made", (json_int_t)v->made);
 }
 
 static json_t *write_fixture(const struct view *v)

@@ -32,7 +32,7 @@ def snapshot(slots=8, **members):
     return {
         "time": "2030-01-01T12:00:00Z", "build": "0", "station": {"id": "st-07", "site": "", "line": "Line 3"},
         "test": False, "profile": {"product": "Pump controller PC-200", "version": "3.2", "sha256": "0" * 64},
-        "order": {"id": "WO-2291", "quantity": 5000}, "state": "running", "stop": None, "fault": None, "paused": False,
+        "order": {"id": "WO-2291", "quantity": 5000, "made": 1274}, "state": "running", "stop": None, "fault": None, "paused": False,
         "operators": None, "line": None, "scan": None, "fixture": None,
         "health": {"ca": {"state": "up"}, "hsm": {"state": "up"}, "disk": {"state": "up", "free_bytes": 412 * 10 ** 9},
                    "printer": None},

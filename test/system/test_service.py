@@ -124,7 +124,7 @@ class Service(unittest.TestCase):
             check_promises(self, world)
 
     def test_a_restart_does_not_forget_a_stop(self):
-        with World(devices=2, slots=1) as world:
+        with World(devices=2, slots=1, order=("WO-7", 9)) as world:
             service = run(world, swap=False)
             passed(service, 1)
             self.assertEqual(ask(world, "stop", "--reason", "the clamp \"what\":\"started\" is loose").returncode, 0)
@@ -137,6 +137,7 @@ class Service(unittest.TestCase):
                 service.wait_for(lambda e: e["event"] == "held" and e["slot"] == "1")
                 state = snapshot(world)
                 self.assertEqual((state["state"], state["slots"][0]["state"]), ("stopped", "held"))
+                self.assertEqual((state["order"]["made"], state["counters"]["passed"]), (1, 0))
                 for key in ("by", "reason"):
                     self.assertEqual(state["stop"][key], before[key])
                 self.assertLess(state["stop"]["at"], service.events[0]["time"])
@@ -146,6 +147,7 @@ class Service(unittest.TestCase):
                     end(self, service)
             self.assertEqual(ask(world, "start").returncode, 0)
             passed(service, 1)
+            self.assertEqual(snapshot(world)["order"], {"id": "WO-7", "quantity": 9, "made": 2})
             service.kill()
             service = run(world, swap=False)
             self.assertEqual(snapshot(world)["state"], "running")

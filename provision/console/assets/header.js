@@ -35,7 +35,7 @@ export function drawHeader(s) {
 	say($("product"), s.profile.product);
 	say($("version"), t("version", { version: s.profile.version }));
 	say($("station"), [s.station.id, s.station.line, s.station.site].filter(Boolean).join(", "));
-	say($("order"), s.order ? t("order", { ...s.order, made: decimal(s.order.made ?? s.counters.passed, 0), quantity: decimal(s.order.quantity, 0) }) : "");
+	say($("order"), s.order ? t("order", { ...s.order, made: decimal(s.order.made, 0), quantity: decimal(s.order.quantity, 0) }) : "");
 	for (const name of ["passed", "failed", "refused", "parked"])
 		say($(name), decimal(s.counters[name], 0));
 	say($("yield"), percent(s.rates.yield_ppm));

@@ -54,7 +54,7 @@ class Checks(unittest.TestCase):
     """What is listed as checked is what the judges look at: no station is needed to see that."""
 
     def test_the_list_is_the_judges_own(self):
-        with open(os.path.join(SOURCE, "provision/station/dossier_checks.c"), encoding="utf-8") as file:
+        with open(os.path.join(SOURCE, "provision/station/report/dossier_checks.c"), encoding="utf-8") as file:
             table = file.read()
         listed = set(re.findall(r'"(\w+\.[a-z-]+)"', table))
         judges = source_of("provision/station/judge")

@@ -162,7 +162,7 @@ class Words(unittest.TestCase):
 
     def test_what_the_catalogues_know_of_the_station(self):
         self.used()
-        states = source_of("provision/station/view_snapshot.c")
+        states = source_of("provision/station/service/view_snapshot.c")
         self.assertEqual(re.findall(r'\[VIEW_SLOT_\w+\] = "(\w+)"', states), SLOT_STATES)
         for name, words in catalogues().items():
             for domain, sentence in self.station.items():

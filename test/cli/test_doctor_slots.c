@@ -1,5 +1,5 @@
 #include "cmd_doctor.h"
-#include "fake_usb.h"
+#include "../station/fake_usb.h"
 
 static const struct config_slot slot = { .name = "1",
 	.places = { FAKE_USB2 "3", FAKE_USB3 "3" },

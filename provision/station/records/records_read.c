@@ -26,14 +26,17 @@ static int add_intents(struct db *db, json_t *job, int64_t number, struct err *e
 	return json_set_int(job, "attempts", attempts, e);
 }
 
-/* The keys that are recorded for its unit. */
+/* The keys that are recorded for its unit, by way of its events: no index leads from a serial to them. */
 static int add_keys(struct db *db, json_t *job, struct err *e)
 {
 	AUTO(json_t) *rows = NULL;
 	json_t *keys = json_array();
 
 	if (json_set_new(job, "keys", keys, e) != 0 ||
-	    db_rows(db, "SELECT spki FROM device_key WHERE serial = ?1 ORDER BY spki",
+	    db_rows(db,
+		"SELECT spki FROM device_key WHERE serial = ?1 AND spki IN"
+		" (SELECT json_extract(body, '$.spki') FROM event WHERE serial = ?1)"
+		" ORDER BY spki",
 		DB_ARGS(db_text(json_opt_str(job, "serial", NULL))), &rows, e) != 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(rows); i++)

@@ -74,6 +74,14 @@ class Exits(unittest.TestCase):
         for arguments in [["batch"], ["batch", "--count", "x", "--config", "f"], ["nothing"], ["hsm", "dance"],
                           ["verify"], ["rework", "X"], []]:
             self.assertEqual(kiln(*arguments).returncode, USAGE, arguments)
+        for arguments in [["operator", "add", "eva", "--help"], ["help", "operator"], ["operator", "--help"]]:
+            done = kiln(*arguments)
+            self.assertEqual((done.returncode, done.stderr), (PASSED, ""), arguments)
+            self.assertTrue(done.stdout.startswith("usage: kiln operator add"), done.stdout)
+        self.assertEqual(kiln("unit", "--config", "/nowhere.yaml", "--", "--help").returncode, INPUT)  # a serial
+        for arguments, missing in [(["status"], True), (["operator", "list"], True), (["profile"], False),
+                                   (["operator", "add", "--config", "f"], False), (["log", "--records"], False)]:
+            self.assertEqual("no --config was given" in kiln(*arguments).stderr, missing, arguments)
 
     def test_a_wrong_configuration_is_refused_with_its_place(self):
         with World(devices=1, slots=1) as world:

@@ -1,6 +1,7 @@
 #include "hold.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "own.h"
 
@@ -21,4 +22,22 @@ const char *hold_name(unsigned held)
 		if ((held & rows[i].why) != 0)
 			return rows[i].name;
 	return "";
+}
+
+const char *hold_text(const char *name)
+{
+	static const struct {
+		const char *name, *text;
+	} rows[] = {
+		{ "stop", "the station is stopped: kiln start" },
+		{ "line", "a rule has stopped the line: kiln release" },
+		{ "operator", "nobody is signed on" },
+		{ "pause", "it is paused: kiln resume" },
+		{ "acknowledge", "a failure is to be acknowledged: kiln acknowledge" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return rows[i].text;
+	return "nothing may begin";
 }

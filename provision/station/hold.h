@@ -13,5 +13,7 @@ enum hold {
 /* The first of the set that a person has to do something about, as events say it: "stop" "line" "operator"
  * "pause" "acknowledge"; "" of the empty set. */
 const char *hold_name(unsigned held);
+/* What such a name means and what to do, in a few words; of an unknown one that nothing may begin. */
+const char *hold_text(const char *name);
 
 #endif

@@ -31,6 +31,9 @@ void job_tell_step(struct job *j, const char *outcome, const struct err *why)
 	if (event != NULL && why != NULL)
 		(void)json_object_update_new(event,
 		    json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
+	if (event != NULL && why != NULL &&
+	    why->domain == ERR_OPERATOR) /* who reads this ends it */
+		(void)json_object_set_new(event, "advice", json_string(advice_for(why)));
 	station_tell(j->station, event);
 }
 

@@ -176,8 +176,9 @@ static void test_what_is_to_be_acknowledged_stays(void **state)
 	take(w, json_pack("{s:s, s:s}", "event", "arrived", "slot", "1"));
 	assert_shown(w, "slots.0.ack", "false");
 	assert_shown(w, "slots.0.serial", "\"\"");
-	take(w, json_pack("{s:s, s:s}", "event", "held", "slot", "2"));
+	take(w, json_pack("{s:s, s:s, s:s}", "event", "held", "slot", "2", "why", "line"));
 	assert_shown(w, "slots.1.state", "\"held\"");
+	assert_shown(w, "slots.1.held", "\"line\"");
 }
 
 #define view_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -189,6 +189,9 @@ class Scan(unittest.TestCase):
                              ("parked", "scan.needed", True))
             self.assert_nothing_made(world, a)
             line.asked("1")
+            status = kiln("status", "--config", world.config).stdout
+            self.assertIn("-> scan the label of the unit in that slot", status)
+            self.assertNotIn(" s left", status)
             self.accept(kiln("stop", "--reason", "lunch", "--config", world.config))
             self.refuse(line.scan(b), "scan.held")
             self.accept(kiln("start", "--config", world.config))

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "hold.h"
 
 enum { TEXT_MAX = 160, REDRAW_MS = 50 };
 
@@ -90,8 +91,10 @@ static void print_unit(struct board *b, const json_t *event)
 static void print_station(struct board *b, const json_t *event)
 {
 	const char *advice = json_opt_str(event, "advice", NULL);
+	const char *slot = json_opt_str(event, "slot", NULL);
 
-	(void)fprintf(b->out, "station: %s: %s\n", json_opt_str(event, "what", ""),
+	(void)fprintf(b->out, "station: %s%s%s: %s\n", json_opt_str(event, "what", ""),
+	    slot != NULL ? ", slot " : "", slot != NULL ? slot : "",
 	    json_opt_str(event, "message", ""));
 	if (advice != NULL)
 		(void)fprintf(b->out, "        -> %s\n", advice);
@@ -151,21 +154,7 @@ static void draw(struct board *b, const struct stats *stats)
 
 static const char *held_text(const json_t *event)
 {
-	static const struct {
-		const char *why, *text;
-	} rows[] = {
-		{ "stop", "the station is stopped: kiln start" },
-		{ "line", "a rule has stopped the line: kiln release" },
-		{ "operator", "nobody is signed on" },
-		{ "pause", "it is paused: kiln resume" },
-		{ "acknowledge", "a failure is to be acknowledged: kiln acknowledge" },
-	};
-	const char *why = json_opt_str(event, "why", "");
-
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (strcmp(rows[i].why, why) == 0)
-			return rows[i].text;
-	return "nothing may begin";
+	return hold_text(json_opt_str(event, "why", ""));
 }
 
 static void take_slot(struct board *b, const json_t *event, const char *kind)

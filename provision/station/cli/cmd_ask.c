@@ -7,6 +7,7 @@
 #include "asking.h"
 #include "cli.h"
 #include "face.h"
+#include "hold.h"
 
 struct ask {
 	const char *config_path;
@@ -50,6 +51,17 @@ static int connect_station(struct ask *a, struct err *e)
 	return asking_open(&a->asking, a->config, e);
 }
 
+static void print_advice(const json_t *of)
+{
+	const char *advice = json_opt_str(of, "advice", "");
+
+	if (advice[0] == '\0')
+		return;
+	(void)printf("           -> ");
+	cli_print(advice);
+	(void)putchar('\n');
+}
+
 static void print_health(const char *title, const json_t *health)
 {
 	(void)printf("%s: %s", title, json_opt_str(health, "state", "?"));
@@ -59,6 +71,7 @@ static void print_health(const char *title, const json_t *health)
 		cli_print(json_opt_str(health, "message", ""));
 	}
 	(void)putchar('\n');
+	print_advice(health);
 }
 
 static void print_printer(const json_t *printer)
@@ -89,6 +102,7 @@ static void print_disk(const json_t *disk)
 	    json_opt_int(disk, "free_bytes", 0) >> 20);
 	cli_print(json_opt_str(disk, "message", ""));
 	(void)putchar('\n');
+	print_advice(disk);
 }
 
 /* Which rule has stopped the line, by which units. */
@@ -108,7 +122,9 @@ static void print_line(const json_t *line)
 		(void)putchar(' ');
 		cli_print(serial[0] != '\0' ? serial : "(no serial)");
 	}
-	(void)printf("\n        -> kiln release, by an engineer\n");
+	(void)printf(
+	    "\n           -> an engineer finds what they have in common, then: kiln release "
+	    "--reason R\n");
 }
 
 static void print_alarm(const json_t *alarm)
@@ -122,22 +138,34 @@ static void print_alarm(const json_t *alarm)
 
 static void print_slot(const json_t *slot)
 {
+	const char *held = json_opt_str(slot, "held", NULL);
+	bool is_asked = json_is_string(json_object_get(slot, "scan")); /* it does not go on */
+
 	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
 	    json_opt_str(slot, "state", "?"), json_opt_str(slot, "serial", ""));
-	if (json_object_get(slot, "step") != NULL)
+	if (json_object_get(slot, "step") != NULL && !is_asked)
 		(void)printf("%s, %" PRId64 " %%, %.1f s left ", json_opt_str(slot, "step", ""),
 		    json_opt_int(slot, "percent", 0),
 		    (double)json_opt_int(slot, "left_ms", 0) / 1000.0);
-	if (json_opt_bool(slot, "ack", false))
-		(void)printf("(to be acknowledged) ");
+	if (held != NULL)
+		(void)printf("(%s) ", hold_text(held));
+	else if (json_opt_bool(slot, "ack", false))
+		(void)printf("(to be acknowledged: kiln acknowledge) ");
 	if (json_opt_bool(slot, "paused", false))
 		(void)printf("(paused) ");
 	cli_print(json_opt_str(slot, "message", ""));
-	if (json_opt_str(slot, "advice", NULL) != NULL) {
-		(void)printf("\n           -> ");
-		cli_print(json_opt_str(slot, "advice", ""));
-	}
 	(void)putchar('\n');
+	print_advice(slot);
+}
+
+static void print_order(const json_t *order)
+{
+	if (!json_is_object(order))
+		return;
+	(void)printf("order ");
+	cli_print(json_opt_str(order, "id", "?"));
+	(void)printf(": %" PRId64 " of %" PRId64 " made\n", json_opt_int(order, "made", 0),
+	    json_opt_int(order, "quantity", 0));
 }
 
 static void print_operator(const json_t *operators)
@@ -199,6 +227,7 @@ static void print_snapshot(const json_t *s)
 	(void)printf("profile: %s %s%s\n", json_opt_str(product, "product", "?"),
 	    json_opt_str(product, "version", "?"),
 	    json_opt_bool(s, "test", false) ? " (NOT FOR PRODUCTION: accept_test_ca)" : "");
+	print_order(json_object_get(s, "order"));
 	print_health("CA", json_object_get(health, "ca"));
 	print_health("HSM", json_object_get(health, "hsm"));
 	print_printer(json_object_get(health, "printer"));

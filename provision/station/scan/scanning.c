@@ -68,14 +68,23 @@ void scanning_left(struct slot *slot)
 		    "waits again: its plug bounced in");
 }
 
+/* What holds the station is told, by the code whose advice mends it. */
 static int check_open(const struct station *s, struct err *e)
 {
+	static const struct {
+		const char *hold, *code;
+	} rows[] = { { "operator", "operator.needed" }, { "line", "line.stopped" } };
+
 	if (s->draining || s->broken.domain != ERR_NONE)
 		return err_set(e, ERR_OPERATOR, "station.ending", "the station is ending");
-	if (s->held)
-		return err_set(e, ERR_OPERATOR, "scan.held",
-		    "nothing begins at this station now, and nothing is scanned");
-	return 0;
+	if (s->held == 0)
+		return 0;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (strcmp(hold_name(s->held), rows[i].hold) == 0)
+			return err_set(e, ERR_OPERATOR, rows[i].code, "nothing is scanned now: %s",
+			    hold_text(rows[i].hold));
+	return err_set(e, ERR_OPERATOR, "scan.held", "nothing is scanned now: %s",
+	    hold_text(hold_name(s->held)));
 }
 
 static int read_label(const struct station *s, const char *text, const char *by, struct scan *ret,

@@ -145,9 +145,9 @@ static void on_arrived(struct view *v, struct view_slot *s, const json_t *event)
 
 static void on_held(struct view *v, struct view_slot *s, const json_t *event)
 {
-	(void)event;
 	if (!v->slots_ack[s - v->slots])
 		*s = (struct view_slot){ 0 };
+	copy(s->held, sizeof(s->held), json_opt_str(event, "why", ""));
 	s->state = VIEW_SLOT_HELD;
 	s->present = true;
 }

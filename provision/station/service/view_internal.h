@@ -36,6 +36,7 @@ struct view_slot {
 	int64_t begun_ms; /* monotonic, without the time it waited for a person */
 	int64_t asked_ms; /* a person is asked for its label since then; 0: nobody is */
 	int64_t ms;       /* of a unit that has ended */
+	char held[16];    /* hold_name(); of a held one */
 	char domain[16], code[40], message[VIEW_TEXT], advice[VIEW_TEXT];
 };
 

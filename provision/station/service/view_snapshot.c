@@ -243,6 +243,8 @@ static json_t *write_slot(const struct view *v, size_t i)
 	if ((s->state == VIEW_SLOT_RUNNING || s->state == VIEW_SLOT_WAITS) &&
 	    write_progress(v, s, slot, &e) != 0)
 		return NULL;
+	if (s->state == VIEW_SLOT_HELD && json_set_str(slot, "held", s->held, &e) != 0)
+		return NULL;
 	if (s->code[0] != '\0' && write_reason(s, slot, &e) != 0)
 		return NULL;
 	return steal(&slot);

@@ -55,6 +55,7 @@ static const struct {
 	{ "profile", "correct the profile at that place" },
 	{ "unit.unknown", "check the serial" },
 	{ "unit.serial", "check the serial" },
+	{ "evidence.none", "nothing to do: kiln unit SERIAL says how far it came" },
 	{ "inquiry.busy", "ask again in a moment" },
 	{ "inquiry.long", "ask on the command line: kiln unit, kiln evidence or kiln report" },
 	{ "station.absent", "start it: kiln run --config station.yaml. A kiln batch is not asked: "
@@ -123,8 +124,12 @@ static const struct {
 	{ "claim.model", "put this unit aside and call the engineer: its serial was recorded with "
 			 "another model" },
 	{ "claim.profile", "call the engineer: finish it with the profile that it began with" },
-	{ "claim.quota", "stop the line: the order is complete; the engineer raises order.quantity "
-			 "or begins the next order in station.yaml" },
+	{ "claim.quota", "stop the line: the order is complete; the engineer begins the next order "
+			 "in station.yaml (order: another id, for its quantity is not changed)" },
+	{ "order.changed", "give the order its recorded quantity back, or begin another one: "
+			   "another order.id in station.yaml" },
+	{ "operator.section", "add it to station.yaml: operators: { file: operators.yaml, "
+			      "required: true }" },
 	{ "key.present",
 	    "red bin, or an engineer takes its key away, or chooses a profile that replaces it. "
 	    "Where a restore of old records was accepted, this key may be of a lost unit: first "
@@ -154,11 +159,11 @@ static const struct {
 	{ "slot.closed",
 	    "mend what the last message of these units says, then: kiln resume --slot NAME (a "
 	    "batch: end kiln and start it again)" },
-	{ "slot.unknown", "look at what the slots are called: kiln status" },
 	{ "operator.needed", "sign on: scan your badge, or say name and PIN" },
 	{ "operator.role", "ask an engineer to show the badge, or name and PIN" },
-	{ "operator.unknown", "show the badge again, or type name and PIN again; where that is no "
-			      "help, an engineer looks at kiln operator list" },
+	{ "operator.unknown", "show the badge again, or type name and PIN again; where the PIN is "
+			      "forgotten or the badge lost, an engineer makes that operator anew: "
+			      "kiln operator remove NAME, then add" },
 	{ "operator.busy", "wait ten seconds, then try again" },
 	{ "operator.credential", "show a badge, or say a name and its PIN" },
 	{ "operator.none", "nothing to do: whoever may ask this station acts in it" },

@@ -45,7 +45,8 @@ static void test_who_looks_at_the_screen_reads_what_to_do(void **state)
 		"key.present", "list.unlisted", "list.model", "orphan.id", "orphan.unknown",
 		"orphan.revoked", "unit.unknown", "unit.scrapped", "rework.passed", "rework.again",
 		"scrap.busy", "retest.passed", "retest.again", "retest.needless", "retest.slot",
-		"retest.which", "acknowledge.nothing", "line.stopped", "line.runs" };
+		"retest.which", "acknowledge.nothing", "line.stopped", "line.runs", "order.changed",
+		"operator.section", "evidence.none" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {

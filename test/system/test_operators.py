@@ -142,6 +142,7 @@ class SignOn(unittest.TestCase):
             held(service, "1", "operator")
             self.assertEqual(snapshot(world)["operators"], {"required": True, "operator": None})
             with Asker(world) as page:
+                self.assertIn("(nobody is signed on)", ask(world, "status").stdout)
                 self.assertEqual(page.ask("stop", reason="x"), "operator.needed")
                 self.assertEqual(page.ask("operator", badge="canary-wrong"), "operator.unknown")
                 message = page.message
@@ -274,7 +275,7 @@ class SignOn(unittest.TestCase):
 class Command(unittest.TestCase):
     def test_the_list_is_kept(self):
         with World(devices=1, slots=1) as world:
-            self.assertIn("operator.none", operator(world, "list").stderr)
+            self.assertIn("operator.section", operator(world, "list").stderr)
             with_operators(world)
             listed = operator(world, "list").stdout
             self.assertEqual([line.split() for line in listed.splitlines()],

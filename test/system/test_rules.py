@@ -2,12 +2,13 @@
 and what the station says of itself: its alarms, its first passes, its disk."""
 
 import json
+import os
 import shutil
 import signal
 import socket
 import unittest
 
-from station_kit import PASSED, World, check_promises, kiln
+from station_kit import INPUT, PASSED, World, check_promises, kiln
 from test_disk import FaultyDisk
 from test_service import ask, passed, run, snapshot
 
@@ -83,6 +84,7 @@ class Rules(unittest.TestCase):
             self.assertEqual(state["rates"]["first_pass_ppm"], 333333)
             self.assertEqual(state["alarm"], {"what": ["line-stopped"], "seen": None})
             self.assertIn(bad[0], ask(world, "status").stdout)
+            self.assertIn("(a rule has stopped the line: kiln release)", ask(world, "status").stdout)
             self.granted(world, "acknowledge")
             self.refused("acknowledge.nothing", world, "acknowledge")
             by = snapshot(world)["alarm"]["seen"]["by"]
@@ -150,7 +152,11 @@ class Rules(unittest.TestCase):
             self.refused("retest.needless", world, "retest", "--serial", serial, "--reason", "r")
             self.granted(world, "retest", "--slot", "1")  # without being unplugged
             self.units(service, "failed", "failed")
-            self.refused("station.reason", world, "retest", "--slot", "1")  # and no more without a reason
+            why = self.refused("station.reason", world, "retest", "--slot", "1")  # and no more without a reason
+            self.assertIn(f"unit {serial} has failed as often as rules.retests allows", why)
+            none = kiln("evidence", serial, "--dir", world.path("evidence"), "--config", world.config)
+            self.assertEqual((none.returncode, "[evidence.none]" in none.stderr), (INPUT, True), none.stderr)
+            self.assertFalse(os.path.exists(world.path("evidence")))
             world.twins.ask("unplug", slot=1)
             service.wait_for(lambda e: e["event"] == "left")
             self.refused("retest.slot", world, "retest", "--slot", "1", "--reason", "r")

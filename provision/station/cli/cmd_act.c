@@ -19,15 +19,18 @@ static const struct act {
 } acts[] = {
 	{ "stop", { [MEMBER_REASON] = true },
 	    "stopped: no unit begins any more, those in flight go on" },
-	{ "start", { [MEMBER_REASON] = true }, "started: what is plugged in begins" },
+	{ "start", { [MEMBER_REASON] = true },
+	    "started: what is plugged in begins, unless kiln status says why not" },
 	{ "pause", { [MEMBER_SLOT] = true },
 	    "paused: no unit begins there, those in flight go on" },
-	{ "resume", { [MEMBER_SLOT] = true }, "resumed: what is plugged in begins" },
+	{ "resume", { [MEMBER_SLOT] = true },
+	    "resumed: what is plugged in begins, unless kiln status says why not" },
 	{ "retest", { [MEMBER_SLOT] = true, [MEMBER_SERIAL] = true, [MEMBER_REASON] = true },
 	    "the unit is made again, or may be once more" },
 	{ "acknowledge", { [MEMBER_SLOT] = true }, "acknowledged" },
 	{ "release", { [MEMBER_REASON] = true },
-	    "released: what is plugged in begins, and the rules count anew" },
+	    "released: the rules count anew; what is plugged in begins, unless kiln status says "
+	    "why not" },
 	{ "scan", { [MEMBER_TEXT] = true, [MEMBER_SLOT] = true },
 	    "scanned: kiln status says whose label it is, or that it waits for its unit" },
 };

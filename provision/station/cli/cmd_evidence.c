@@ -88,6 +88,9 @@ static int make(struct wish *w, struct err *e)
 	if (source_open(&w->source, false, e) != 0 ||
 	    evidence_collect(&v, w->source.records, w->serial, e) != 0)
 		return -1;
+	if (v.count == 0)
+		return err_set(e, ERR_OPERATOR, "evidence.none",
+		    "of unit %s there is no evidence: no CSR of it was made", w->serial);
 	if (w->folder != NULL)
 		return write_folder(&v, w->folder, e);
 	return w->json ? write_json(w, &v, e) : write_tar(w, &v, e);

@@ -51,8 +51,7 @@ static int load(struct task *k, bool may_be_new, struct err *e)
 		return -1;
 	path = k->config->operators_file;
 	if (path == NULL)
-		return err_set(e, ERR_CONFIG, "operator.none",
-		    "%s names no file of operators: operators: { file: operators.yaml }",
+		return err_set(e, ERR_CONFIG, "operator.section", "%s names no file of operators",
 		    k->config_path);
 	if (may_be_new && access(path, F_OK) != 0)
 		return people_new(&k->people, 0, e);

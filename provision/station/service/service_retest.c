@@ -17,7 +17,14 @@ static int check_allowing(const struct control_question *q, const struct actor *
 		return err_set(e, ERR_OPERATOR, "operator.role",
 		    "unit %s has failed too often: one more retest of it takes the role %s", serial,
 		    role_name(ROLE_ENGINEER));
-	return service_reason(q, true, ret_reason, e);
+	if (service_reason(q, false, ret_reason, e) != 0)
+		return -1;
+	if ((*ret_reason)[0] == '\0')
+		return err_set(e, ERR_OPERATOR, "station.reason",
+		    "unit %s has failed as often as rules.retests allows: say why it is made once "
+		    "more",
+		    serial);
+	return 0;
 }
 
 static json_t *write_allowing(const struct service *s, const struct actor *by, const char *serial,

@@ -177,6 +177,7 @@ static const struct {
 	{ "operator.file", "make it: kiln operator add NAME --role engineer --pin --config "
 			   "station.yaml; or take operators out of station.yaml" },
 	{ "operator.hash", "make that operator anew: kiln operator remove NAME, then add" },
+	{ "secret.mode", "do what the message says, as the station's user" },
 	{ "file.mode", "do what the message says, as the station's user" },
 	{ "link.stall", "take the device out and put it in again; where that is no help: red bin" },
 	{ "link.babble", "put this unit into the red bin: it does not keep to what USB allows" },

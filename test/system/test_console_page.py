@@ -126,7 +126,7 @@ class Words(unittest.TestCase):
         ends = {"state.": STATES, "now.": [s for s in STATES if s not in ("running", "waits")], "step.": STEPS,
                 "event.unit.": OUTCOMES, "event.": ["arrived", "held", "left"], "domain.": self.station, "station.": self.station,
                 "reason.domain.": self.station, "ask.": asks, "ask.what.": asks, "ask.do.": asks,
-                "slot.do.": re.findall(r'\t\["(\w+)", "\w",', script), "role.": ["operator", "engineer"],
+                "slot.do.": re.findall(r'(?:\t\[|\boffer\()"(\w+)", "\w",', script), "role.": ["operator", "engineer"],
                 "help.": [*re.findall(r'\bbind\("(.)"', script), "1–9", "←→↑↓", "Enter", "Esc", "Tab"]}
         for name, list_name in [("event.station.", "STATION_EVENTS"), ("event.step.", "STEP_EVENTS")]:
             ends[name] = re.findall(r'"([\w-]+)"', re.search(list_name + r" = \[(.*?)\]", script, re.S).group(1))

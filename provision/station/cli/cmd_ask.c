@@ -136,17 +136,25 @@ static void print_alarm(const json_t *alarm)
 		    json_opt_str(seen, "at", "?"));
 }
 
-static void print_slot(const json_t *slot)
+/* Of a unit that waits nobody knows how long. */
+static void print_progress(const json_t *slot)
 {
-	const char *held = json_opt_str(slot, "held", NULL);
-	bool is_asked = json_is_string(json_object_get(slot, "scan")); /* it does not go on */
-
-	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
-	    json_opt_str(slot, "state", "?"), json_opt_str(slot, "serial", ""));
-	if (json_object_get(slot, "step") != NULL && !is_asked)
+	if (strcmp(json_opt_str(slot, "state", ""), "running") == 0)
 		(void)printf("%s, %" PRId64 " %%, %.1f s left ", json_opt_str(slot, "step", ""),
 		    json_opt_int(slot, "percent", 0),
 		    (double)json_opt_int(slot, "left_ms", 0) / 1000.0);
+	else if (!json_is_string(json_object_get(slot, "scan")) &&
+		 json_object_get(slot, "step") != NULL)
+		(void)printf("%s: ", json_opt_str(slot, "step", ""));
+}
+
+static void print_slot(const json_t *slot)
+{
+	const char *held = json_opt_str(slot, "held", NULL);
+
+	(void)printf("  %-8s %-9s %-16s ", json_opt_str(slot, "name", "?"),
+	    json_opt_str(slot, "state", "?"), json_opt_str(slot, "serial", ""));
+	print_progress(slot);
 	if (held != NULL)
 		(void)printf("(%s) ", hold_text(held));
 	else if (json_opt_bool(slot, "ack", false))

@@ -253,6 +253,41 @@ static void test_who_reads_nothing_is_let_go(void **state)
 	leave(w, &other);
 }
 
+/* As an owner does who tells at once what comes of a question. */
+static void tell_and_refuse(void *context, struct control_question *q)
+{
+	struct world *w = context;
+	struct err why = { 0 };
+
+	for (int i = 0; i < 2 * TOLD_KEPT; i++)
+		tell(w, "................................................................");
+	(void)err_set(&why, ERR_OPERATOR, "operator.none", "nobody is signed on");
+	control_refuse(q, &why);
+}
+
+static void test_who_reads_nothing_may_be_who_asks(void **state)
+{
+	struct world *w = *state;
+	const struct control_terms terms = { w->path, 0600, (gid_t)-1 };
+	const struct control_hooks hooks = { snapshot, tell_and_refuse, w };
+	char run[32], data[4096];
+	struct line l;
+	struct err e = { 0 };
+	ssize_t n;
+
+	control_close(w->control);
+	assert_ok(control_open(&w->control, w->loop, &terms, &hooks, &e), &e);
+	l = greeted(w, run);
+	say(&l, "{\"id\":1,\"do\":\"subscribe\"}\n");
+	turn(w);
+	say(&l, "{\"id\":2,\"do\":\"scan\"}\n{\"id\":3,\"do\":\"scan\"}\n");
+	turn(w);
+	while ((n = read(l.fd, data, sizeof(data))) > 0)
+		turn(w);
+	assert_int_equal(n, 0);
+	leave(w, &l);
+}
+
 static void test_other_questions_are_the_owners_and_may_be_answered_later(void **state)
 {
 	struct world *w = *state;
@@ -372,6 +407,8 @@ int main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_another_run_or_a_number_of_the_future_begins_anew, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_reads_nothing_may_be_who_asks, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(test_who_reads_nothing_is_let_go, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -29,7 +29,8 @@ struct client {
 	uint64_t number;
 	uid_t uid;
 	bool listens, closing;
-	int64_t heard; /* the last event that was sent */
+	bool busy, lost; /* its lines are being heard: it is freed behind them */
+	int64_t heard;   /* the last event that was sent */
 };
 
 struct control {
@@ -264,11 +265,13 @@ static void take_lines(struct client *client)
 /* All that can be done for a client now; frees it where that was the last. */
 static void pump(struct client *client)
 {
+	client->busy = true;
 	take_lines(client);
+	client->busy = false;
 	tell(client);
 	if (client->closing) {
 		(void)bufferevent_disable(client->channel, EV_READ); /* it is only told the end */
-		if (unread(client) == 0)
+		if (unread(client) == 0 || client->lost)
 			client_free(client);
 	}
 }
@@ -467,6 +470,15 @@ void control_close(struct control *c)
 	free(c);
 }
 
+/* It has not read for thousands of events. What it asked itself may be what is told. */
+static void lose(struct client *client)
+{
+	if (client->busy)
+		client->closing = client->lost = true;
+	else
+		client_free(client);
+}
+
 int control_tell(struct control *c, json_t *event, struct err *e)
 {
 	if (told_add(c->told, event, e) != 0)
@@ -474,7 +486,7 @@ int control_tell(struct control *c, json_t *event, struct err *e)
 	for (struct client *client = c->clients, *next; client != NULL; client = next) {
 		next = client->next;
 		if (client->listens && !told_reaches(c->told, client->heard))
-			client_free(client); /* it has not read for thousands of events */
+			lose(client);
 		else
 			tell(client);
 	}

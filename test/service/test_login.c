@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -102,7 +103,42 @@ static void test_wrong_ones_make_the_next_wait(void **state)
 	assert_string_equal(right.name, "eva");
 	assert_true(twice.at_ms - wrong.at_ms >= LOGIN_DELAY_MS - 1);
 	assert_true(right.at_ms - twice.at_ms >= 2 * LOGIN_DELAY_MS - 1);
-	assert_int_equal(login_failures(w->login), 0);
+}
+
+static void test_a_right_one_does_not_undo_the_wrong_ones(void **state)
+{
+	struct world *w = *state;
+	struct heard wrong = { 0 }, own = { 0 }, more = { 0 }, last = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(try(w, "eva", "0000", &wrong, &e), &e);
+	wait_for(w, &wrong);
+	assert_ok(try(w, "eva", "4711", &own, &e), &e);
+	wait_for(w, &own);
+	assert_string_equal(own.name, "eva");
+	assert_ok(try(w, "eva", "0001", &more, &e), &e);
+	wait_for(w, &more);
+	assert_int_equal(login_failures(w->login), 2);
+	assert_ok(try(w, "eva", "4711", &last, &e), &e);
+	wait_for(w, &last);
+	assert_true(last.at_ms - more.at_ms >= 2 * LOGIN_DELAY_MS - 1);
+}
+
+/* Whoever is right all the time does not keep the loop from all else. */
+static void test_right_ones_leave_the_loop_most_of_the_time(void **state)
+{
+	struct world *w = *state;
+	struct heard heard[LOGIN_QUEUE_MAX] = { 0 };
+	int64_t begun_ms = clock_now_ms();
+	clock_t begun = clock();
+	struct err e = { 0 };
+	int64_t busy_ms;
+
+	for (size_t i = 0; i < LOGIN_QUEUE_MAX; i++)
+		assert_ok(try(w, "eva", "4711", &heard[i], &e), &e);
+	wait_for(w, &heard[LOGIN_QUEUE_MAX - 1]);
+	busy_ms = (int64_t)(clock() - begun) * 1000 / CLOCKS_PER_SEC;
+	assert_true(heard[LOGIN_QUEUE_MAX - 1].at_ms - begun_ms >= 2 * busy_ms);
 }
 
 static void test_too_many_at_once_are_refused_and_nobody_is_forgotten(void **state)
@@ -141,7 +177,7 @@ static void test_the_file_is_read_again_when_it_has_changed(void **state)
 	assert_ok(try(w, "max", "0815", &broken, &e), &e);
 	wait_for(w, &broken);
 	assert_string_equal(broken.code, "operator.file");
-	assert_int_equal(login_failures(w->login), 0);
+	assert_int_equal(login_failures(w->login), 1);
 }
 
 static void test_what_is_shown(void **state)
@@ -183,6 +219,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wrong_ones_make_the_next_wait, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_a_right_one_does_not_undo_the_wrong_ones,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_right_ones_leave_the_loop_most_of_the_time,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_too_many_at_once_are_refused_and_nobody_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_file_is_read_again_when_it_has_changed,

@@ -23,6 +23,7 @@ struct login {
 	unsigned failures;
 	int64_t failed_ms;     /* the last one */
 	int64_t not_before_ms; /* the next one is judged */
+	int64_t rest_ms;       /* after the last one, of the loop from hashes */
 };
 
 void credential_free(struct credential *c)
@@ -122,17 +123,28 @@ static void fail(struct login *l, struct err *ret)
 	    "nobody who may work here has this badge, or this name and PIN");
 }
 
+/* The loop stands while a hash is made: whoever shows what is right may not keep it from all else either. */
+static void rest(struct login *l, int64_t took_us)
+{
+	int64_t now_ms = clock_now_ms();
+
+	l->rest_ms = (LOGIN_REST * took_us + 999) / 1000;
+	if (l->rest_ms > LOGIN_REST_MAX_MS)
+		l->rest_ms = LOGIN_REST_MAX_MS;
+	if (l->not_before_ms < now_ms + l->rest_ms)
+		l->not_before_ms = now_ms + l->rest_ms;
+}
+
+/* A right one undoes no wrong ones: with a badge of one's own one could guess another's PIN without delay. */
 static void judge(struct login *l, struct attempt *a)
 {
 	const struct person *who = NULL;
+	int64_t begun_us = clock_now_us();
 	struct err why = { 0 };
 
-	if (find(l, &a->shown, &who, &why) == 0) {
-		if (who == NULL)
-			fail(l, &why);
-		else
-			l->failures = 0;
-	}
+	if (find(l, &a->shown, &who, &why) == 0 && who == NULL)
+		fail(l, &why);
+	rest(l, clock_now_us() - begun_us);
 	credential_free(&a->shown);
 	a->done(a->context, who, who != NULL ? NULL : &why);
 }
@@ -168,7 +180,7 @@ static int64_t wait_ms(const struct login *l)
 	int64_t wait = clock_left_ms(l->not_before_ms);
 
 	for (unsigned i = 1; i <= l->count; i++)
-		wait += delay_after(l->failures + i);
+		wait += delay_after(l->failures + i) + l->rest_ms;
 	return wait;
 }
 

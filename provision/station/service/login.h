@@ -17,6 +17,8 @@ enum {
 	LOGIN_DELAY_MAX_MS = 8000,
 	LOGIN_PATIENCE_MS = 9000, /* whoever would wait longer is refused: its client does not */
 	LOGIN_FORGET_MS = 600000, /* without a wrong one: they are counted anew */
+	LOGIN_REST = 4,           /* times as long as a look-up took, before the next one */
+	LOGIN_REST_MAX_MS = 1000,
 };
 
 /* What a person shows. */
@@ -51,7 +53,7 @@ typedef void login_done(void *context, const struct person *who, const struct er
 must_check int login_try(struct login *l, struct credential *c, login_done *done, void *context,
     struct err *e);
 
-/* How many were wrong in a row. */
+/* How many were wrong, with less than LOGIN_FORGET_MS between them; right ones among them or not. */
 unsigned login_failures(const struct login *l);
 
 #endif

@@ -63,6 +63,12 @@ static void test_what_is_refused_and_where(void **state)
 		{ "^XA^FH^FD{serial}^BCN^FS^XZ", "t.zpl:1:18: ", "its ^FS is missing" },
 		{ "^XA^FH^FDa^FD{serial}^FS^XZ", "t.zpl:1:11: ", "its ^FS is missing" },
 		{ "^XA^BCN^FB9^FH^FD{serial}^FS^XZ", "t.zpl:1:8: ", "an ^FB" },
+		{ "^XA^FH^FDSN_{serial}^FS^XZ", "t.zpl:1:13: ", "_5F" },
+		{ "^XA^FH^FDSN_5{serial}^FS^XZ", "t.zpl:1:14: ", "_5F" },
+		{ "^XA^FH^FD_5F_{serial}^FS^XZ", "t.zpl:1:14: ", "_5F" },
+		{ "^XA^BCN^FH^FD>{serial}^FS^XZ", "t.zpl:1:15: ", "as a command" },
+		{ "^XA^FB9^FH^FD\\\\\\{serial}^FS^XZ", "t.zpl:1:17: ", "as a command" },
+		{ "^XA^BXN,8,200,,,,|^FH^FD|{serial}^FS^XZ", "t.zpl:1:26: ", "as a command" },
 		{ "^XA^CC+^XZ", "t.zpl:1:4: ", "renames" },
 		{ "~ct+^XA^XZ", "t.zpl:1:1: ", "renames" },
 		{ "^XA^CD;^XZ", "t.zpl:1:4: ", "renames" },
@@ -130,6 +136,9 @@ static void test_what_is_filled_in(void **state)
 	assert_filled("^xa^fh_^fd{serial}^fs^xz", "A1", "^xa^fh_^fdA1^fs^xz");
 	assert_filled("^XA^FO0,0\n^A0N,30\n^FH\n^FD{serial}{serial}^FS^FDx^FS\n^XZ\n^XA^XZ", "A1",
 	    "^XA^FO0,0\n^A0N,30\n^FH\n^FDA1A1^FS^FDx^FS\n^XZ\n^XA^XZ");
+	assert_filled("^XA^FH^FDSN_5F{serial}_{{{{^FS^XZ", "A1", "^XA^FH^FDSN_5FA1_{{^FS^XZ");
+	assert_filled("^XA^BCN^FH^FD>;>{{{serial}^FS^XZ", "A1", "^XA^BCN^FH^FD>;>{A1^FS^XZ");
+	assert_filled("^XA^FB9^FH^FD\\\\{serial}\\^FS^XZ", "A1", "^XA^FB9^FH^FD\\\\A1\\^FS^XZ");
 	assert_filled("^XA^BQN,2,4^FH^FDHA,x{serial}^FS^XZ", "A1", "^XA^BQN,2,4^FH^FDHA,xA1^FS^XZ");
 }
 

@@ -153,6 +153,46 @@ static int check_field_place(const struct reader *r, struct err *e)
 	return 0;
 }
 
+/* A character that begins something, which the value would complete: said twice, or followed by what it
+ * begins, it does not. */
+static bool is_begun(const struct reader *r, char beginning)
+{
+	const char *data = (const char *)r->label->text.data;
+	size_t count = 0;
+
+	while (
+	    beginning != '\0' && r->at - count > r->data_at && data[r->at - count - 1] == beginning)
+		count++;
+	return count % 2 == 1;
+}
+
+/* "_" and two digits; also where a field stands between them. */
+static bool is_hex_begun(const struct reader *r)
+{
+	const char *data = (const char *)r->label->text.data;
+	size_t left = 0;
+
+	for (size_t i = r->data_at; i < r->at; i++)
+		left = left > 0 ? left - 1 : data[i] == '_' ? 2 : 0;
+	return left > 0;
+}
+
+static int check_before(const struct reader *r, struct err *e)
+{
+	const char beginning = r->symbol == SYMBOL_BLOCK     ? '\\'
+			       : r->symbol == SYMBOL_CODE128 ? '>'
+							     : r->escape;
+
+	if (is_hex_begun(r))
+		return refuse(r, r->at, e,
+		    "the _ before this field takes its value's first characters: as a character _ "
+		    "is _5F");
+	if (is_begun(r, beginning))
+		return refuse(r, r->at, e,
+		    "the character before this field takes the value's first one as a command");
+	return 0;
+}
+
 static void add_accepted(char *ret, size_t size)
 {
 	size_t used = 0;
@@ -179,7 +219,7 @@ static int read_field(struct reader *r, struct err *e)
 		return label_error(r->label, "label", r->at, e,
 		    "there is no field {%.*s}; accepted:%s", len < 32 ? (int)len : 32,
 		    (const char *)r->label->text.data + r->at + 1, accepted);
-	if (check_field_place(r, e) != 0 || end_literal(r, e) != 0)
+	if (check_field_place(r, e) != 0 || check_before(r, e) != 0 || end_literal(r, e) != 0)
 		return -1;
 	if (++r->fields > LABEL_FIELDS_MAX)
 		return label_error(r->label, "label", r->at, e, "a label has at most %d fields",

@@ -110,6 +110,8 @@ static void test_each_mistake_has_its_place(void **state)
 		{ "order: {",
 		    "operators: { file: o }\nscan: { order: first, device: /dev/c }\norder: {",
 		    "station.yaml:16:7: with operators, label says" },
+		{ "order: {", "operators: { file: o }\nscan: { order: after }\norder: {",
+		    "station.yaml:16:7: with operators, label says" },
 		{ "order: {", "scan: { order: none, baud: 9600 }\norder: {",
 		    "station.yaml:15:28: baud is of a serial scanner" },
 		{ "order: {", "scan: { order: none, suffix: \"123456789\" }\norder: {",

@@ -88,6 +88,12 @@ class Pause(unittest.TestCase):
             state = snapshot(world)
             self.assertEqual([s["paused"] for s in state["slots"]], [False, True])
             self.assertEqual((state["paused"], state["state"], state["slots"][1]["state"]), (False, "running", "held"))
+            with Asker(world) as page:
+                for slot in (2, None, ["2"], False):
+                    self.assertEqual(page.ask("resume", slot=slot), "json", "it is not the whole station that is meant")
+                    self.assertEqual(page.ask("pause", slot=slot), "json")
+                self.assertEqual(page.ask("stop", reason=1), "json")
+                self.assertEqual(page.ask("trend", hours="1"), "json")
             self.assertEqual(ask(world, "pause").returncode, 0)
             end(self, service)
             service = run(world, swap=False)

@@ -319,8 +319,7 @@ static int load_label(struct config *c, const struct yaml_node *root, struct err
 /* A port has one owner, and a badge is never taken for a label. */
 static int check_scanner(const struct config *c, const struct yaml_node *root, struct err *e)
 {
-	if (c->scan.device != NULL && c->scan.order != SCAN_NONE && c->operators_file != NULL &&
-	    !c->scan.label.compiled)
+	if (c->scan.order != SCAN_NONE && c->operators_file != NULL && !c->scan.label.compiled)
 		return yaml_error(yaml_get(root, "scan"), e,
 		    "with operators, label says what is a unit's label and what is a badge");
 	for (size_t i = 0; c->scan.device != NULL && i < c->slot_count; i++) {

@@ -43,10 +43,12 @@ static int take_secret(struct secret *ret, json_t *object, const char *key, stru
 	if (value == NULL)
 		return 0;
 	if (text == NULL || len == 0 || len > PERSON_SECRET_MAX)
-		return err_set(e, ERR_OPERATOR, "operator.credential",
+		rc = err_set(e, ERR_OPERATOR, "operator.credential",
 		    "a badge or a PIN is a text of 1 to %d characters", PERSON_SECRET_MAX);
-	rc = secret_set(ret, text, len, e);
-	explicit_bzero(text, len);
+	else
+		rc = secret_set(ret, text, len, e);
+	if (text != NULL)
+		explicit_bzero(text, len);
 	return rc;
 }
 

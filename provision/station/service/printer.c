@@ -12,7 +12,13 @@
 #include "file.h"
 
 enum { SEND_MS = 10000, CLOSE_MS = 10000, PAUSE_MIN_MS = 1000, PAUSE_MAX_MS = 30000 };
-enum { READ_MAX = 4096, DEAD_AFTER_S = 30, DEAD_PROBES_S = 10, DEAD_PROBES = 3 };
+enum {
+	READ_MAX = 4096,
+	READ_PER_S = 32 * 1024,
+	DEAD_AFTER_S = 30,
+	DEAD_PROBES_S = 10,
+	DEAD_PROBES = 3
+};
 
 enum state {
 	STATE_IDLE,
@@ -31,6 +37,7 @@ struct printer {
 	enum state state;
 	struct event *timer;
 	struct bufferevent *connection;
+	struct ev_token_bucket_cfg *pace; /* of what the printer says, and nobody listens to */
 	int64_t pause_ms;
 	struct err down; /* domain NONE: it takes labels */
 };
@@ -160,7 +167,8 @@ static void on_connected(struct printer *p)
 	const struct buf *zpl = &p->first->zpl;
 
 	watch_connection(bufferevent_getfd(p->connection));
-	if (bufferevent_write(p->connection, zpl->data, zpl->len) != 0 ||
+	if (bufferevent_set_rate_limit(p->connection, p->pace) != 0 ||
+	    bufferevent_write(p->connection, zpl->data, zpl->len) != 0 ||
 	    bufferevent_enable(p->connection, EV_READ) != 0)
 		fail_by_errno(p, ENOMEM, "is not sent to");
 }
@@ -252,7 +260,9 @@ int printer_open(struct printer **ret, struct event_base *loop, const char *addr
 	if (printer_address_parse(address, &p->address, e) != 0)
 		return -1;
 	p->timer = evtimer_new(loop, on_timer, p);
-	if (p->timer == NULL)
+	p->pace = ev_token_bucket_cfg_new(READ_PER_S, READ_PER_S, EV_RATE_LIMIT_MAX,
+	    EV_RATE_LIMIT_MAX, NULL);
+	if (p->timer == NULL || p->pace == NULL)
 		return err_nomem(e);
 	*ret = steal(&p);
 	return 0;
@@ -263,6 +273,8 @@ void printer_close(struct printer *p)
 	hang_up(p);
 	if (p->timer != NULL)
 		event_free(p->timer);
+	if (p->pace != NULL)
+		ev_token_bucket_cfg_free(p->pace);
 	free(p);
 }
 

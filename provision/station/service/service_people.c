@@ -204,12 +204,13 @@ static int look_up(struct service *s, struct control_question *q, json_t *shown,
     const struct request_kind *kind, struct err *e)
 {
 	AUTO_STRUCT(credential) c = { 0 };
+	int rc = credential_read(&c, shown, e);
 	struct pending *p;
 
 	if (!has_operators(s))
 		return err_set(e, ERR_OPERATOR, "operator.none",
 		    "nobody signs on at this station: station.yaml names no operators");
-	if (credential_read(&c, shown, e) != 0)
+	if (rc != 0)
 		return -1;
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)

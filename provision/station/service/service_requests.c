@@ -42,6 +42,34 @@ int service_run_as(struct service *s, struct control_question *q, const struct r
 	return kind->run(s, q, by, e);
 }
 
+/* What is of another type is not taken for left out: without a slot it is the whole station that is meant.
+ * What people show is checked where it is read (login.h). */
+static int check_types(const json_t *request, struct err *e)
+{
+	static const struct {
+		const char *member;
+		json_type type; /* TRUE: yes or no */
+		const char *name;
+	} rows[] = {
+		{ "slot", JSON_STRING, "a text" },
+		{ "serial", JSON_STRING, "a text" },
+		{ "text", JSON_STRING, "a text" },
+		{ "reason", JSON_STRING, "a text" },
+		{ "off", JSON_TRUE, "true or false" },
+		{ "hours", JSON_INTEGER, "an integer" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const json_t *v = json_object_get(request, rows[i].member);
+
+		if (v != NULL && json_typeof(v) != rows[i].type &&
+		    (rows[i].type != JSON_TRUE || !json_is_false(v)))
+			return err_set(e, ERR_OPERATOR, "json", "member \"%s\" is not %s",
+			    rows[i].member, rows[i].name);
+	}
+	return 0;
+}
+
 static int run(struct service *s, struct control_question *q, struct err *e)
 {
 	const char *name = json_opt_str(q->request, "do", "");
@@ -51,6 +79,8 @@ static int run(struct service *s, struct control_question *q, struct err *e)
 	if (kind == NULL)
 		return err_set(e, ERR_OPERATOR, "control.unknown", "there is no request \"%.40s\"",
 		    name);
+	if (check_types(q->request, e) != 0)
+		return -1;
 	if (json_object_get(q->request, "as") != NULL)
 		return service_run_for(s, q, kind, e);
 	service_who(s, q, &by);

@@ -5,6 +5,8 @@
 #include "service_internal.h"
 #include "slot.h"
 
+enum { ENDS_MAX = 4096 }; /* that are looked at for a slot's last one */
+
 struct slot *service_slot_of(struct service *s, const json_t *body)
 {
 	const char *name = json_opt_str(json_object_get(body, "detail"), "slot", NULL);
@@ -95,7 +97,7 @@ int service_rules_open(struct service *s, struct err *e)
 	if (rules->stop_after.in_a_row == 0 && rules->stop_after.failed == 0 &&
 	    !rules->acknowledge_failures)
 		return 0;
-	if (records_ends(s->station->records, 0, LINE_LAST_MAX, &ends, e) != 0)
+	if (records_ends(s->station->records, 0, ENDS_MAX, &ends, e) != 0)
 		return -1;
 	hold_slots(s, ends);
 	count_ends(s, ends);

@@ -147,6 +147,19 @@ class Floor(unittest.TestCase):
         self.assertEqual(self.station.wait_asked("stop"), {"reason": "no material"})
         self.gone("#ask")
 
+    def test_the_first_letter_of_a_scan_is_no_key_of_a_dialog(self):
+        self.open(failures()[7] | {"ack": True}, scan=SCAN)
+        self.browser.press("8")
+        self.browser.wait_for('document.activeElement.textContent === "8"')
+        self.browser.press("Enter")
+        self.until("#slot-offers", "I have seen it")
+        self.browser.scan("A-PC-1")
+        self.assertEqual(self.station.wait_asked("scan"), {"text": "A-PC-1"})
+        self.assertEqual([r["do"] for r in self.station.asked], ["scan"])
+        self.browser.press("a")
+        self.assertEqual(self.station.wait_asked("acknowledge"), {"slot": "8"})
+        self.gone("#slot")
+
     def test_prefix_and_suffix_make_a_scan_however_slow(self):
         self.open(scan=SCAN | {"prefix": "~", "suffix": "!"})
         self.browser.scan("fast enough")  # but not marked

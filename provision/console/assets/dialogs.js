@@ -171,8 +171,8 @@ export function scanned(text) {
 	perform({ do: "scan", text });
 }
 
-// True where a dialog is open: its keys are its own.
-export function takeKey(event) {
+// True where a dialog is open: its keys are its own. later: does what a letter asks for, unless more follow at once.
+export function takeKey(event, later) {
 	const dialog = document.querySelector("dialog[open]");
 	if (dialog === null)
 		return false;
@@ -182,7 +182,10 @@ export function takeKey(event) {
 	const button = dialog.querySelector(`[data-key="${CSS.escape(key)}"]`);
 	if (button && button.offsetParent !== null && !["Enter", "Escape"].includes(key)) {
 		event.preventDefault();
-		button.click();
+		if (key.length > 1)
+			button.click();
+		else
+			later(() => dialog.open && button.click());
 	}
 	return true;
 }

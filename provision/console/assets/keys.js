@@ -9,17 +9,21 @@ import { GAP_MS, takeScan } from "/wedge.js";
 const actions = {};
 let due = 0;
 
+function later(run) {
+	due = setTimeout(run, GAP_MS + 10);
+}
+
 function onKey(event) {
 	const slept = asleep();
 	wake();
 	clearTimeout(due); // what came so soon is a scanner's, and no letter of ours
-	if (takeScan(event, scanned) || event.ctrlKey || event.altKey || event.metaKey || event.repeat || takeKey(event))
+	if (takeScan(event, scanned) || event.ctrlKey || event.altKey || event.metaKey || event.repeat || takeKey(event, later))
 		return;
 	const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
 	if (!Object.hasOwn(actions, key) || (key === "m" && slept))
 		return;
 	event.preventDefault();
-	due = setTimeout(actions[key], GAP_MS + 10);
+	later(actions[key]);
 }
 
 // A key, and the button that has it.

@@ -243,8 +243,10 @@ class Labels(unittest.TestCase):
                 self.assertEqual(page.ask("label", serial=serial), "operator.needed")
                 page.ask("operator", name="max", pin=PIN_OF_MAX)
                 self.assertEqual(page.ask("label", serial=serial, reason="x" * 500), "station.reason")
-                for wrong in ("", "x" * 65, 7, None):
+                for wrong in ("", "x" * 65):
                     self.assertEqual(page.ask("label", serial=wrong), "label.none")
+                for wrong in (7, None):
+                    self.assertEqual(page.ask("label", serial=wrong), "json")
                 self.assertEqual(page.ask("label", serial=serial)["serial"], serial)
             printed(service, 1, reprint=True)
             end(self, service)

@@ -228,6 +228,26 @@ class SignOn(unittest.TestCase):
             end(self, service)
             self.no_secret(world, service)
 
+    def test_what_a_page_scans_is_a_badge_where_it_is_no_label(self):
+        with World(devices=1, slots=1) as world:
+            serial = with_operators(world).serials()[0]
+            world.text += "scan: { order: after, label: '(IP[0-9]+)' }\n"
+            world.set_label(None)
+            service = run(world, swap=False)
+            with Asker(world) as page, Asker(world, via=None) as line:
+                self.assertEqual(page.ask("scan", text="canary-wrong"), "operator.unknown")
+                self.assertEqual(page.ask("scan", text=serial), "operator.needed")
+                self.assertEqual(page.ask("scan", text="x" * 5000), "operator.credential")
+                self.assertEqual(page.ask("scan", text=BADGE), {"name": "eva", "role": "engineer"})
+                service.wait_for(lambda e: e.get("code") == "scan.needed")
+                self.assertEqual(line.ask("scan", text=BADGE), "scan.label")
+                self.assertEqual(page.ask("scan", text=serial), {"serial": serial, "slot": "1"})
+                passed(service, 1)
+            end(self, service)
+            self.assertEqual([e["scanned_by"] for e in world.log(serial) if e["event"] == "claim"], ["eva"])
+            self.no_secret(world, service)
+            check_promises(self, world)
+
     def test_whoever_does_nothing_is_signed_off(self):
         with World(devices=2, slots=1) as world:
             service = run(with_operators(world, idle_s=1), swap=False)

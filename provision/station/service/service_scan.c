@@ -19,23 +19,6 @@ static int conceal(const struct service *s, struct err *e)
 	return -1;
 }
 
-int service_scan(struct service *s, struct control_question *q, const struct actor *by,
-    struct err *e)
-{
-	const char *slot = json_opt_str(q->request, "slot", NULL);
-	bool is_off = json_opt_bool(q->request, "off", false);
-	json_t *ok = NULL;
-	const char *text;
-
-	if (json_get_str(q->request, "text", &text, ERR_OPERATOR, e) != 0)
-		return -1;
-	if (is_off ? scanning_drop(s->station, text, by->name, e) != 0
-		   : scanning_take(s->station, text, slot, by->name, &ok, e) != 0)
-		return conceal(s, e);
-	control_answer(q, ok);
-	return 0;
-}
-
 static void tell(struct service *s, const char *what, const struct err *why)
 {
 	station_tell(s->station,
@@ -82,14 +65,61 @@ static bool is_badge(const struct service *s, const char *text)
 	       (c->order == SCAN_NONE || scan_label_serial(&c->label, text, serial, &ignored) != 0);
 }
 
+static int check_role(enum role role, struct err *e)
+{
+	if (role == ROLE_NONE)
+		return err_set(e, ERR_OPERATOR, "operator.needed",
+		    "nobody is signed on at this station");
+	return 0;
+}
+
+/* A page knows no label from a badge; a command line has its own ways. */
+static bool shows_badge(const struct service *s, const struct control_question *q, const char *text)
+{
+	return json_object_get(q->request, "via") != NULL &&
+	       json_object_get(q->request, "as") == NULL && is_badge(s, text);
+}
+
+/* The one copy of the text is wiped when it has been read. */
+static int sign_on(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e)
+{
+	json_t *text = json_object_get(q->request, "text");
+
+	if (json_object_set(q->request, "badge", text) != 0 ||
+	    json_object_del(q->request, "text") != 0)
+		return err_nomem(e);
+	return service_operator(s, q, by, e);
+}
+
+int service_scan(struct service *s, struct control_question *q, const struct actor *by,
+    struct err *e)
+{
+	const char *slot = json_opt_str(q->request, "slot", NULL);
+	bool is_off = json_opt_bool(q->request, "off", false);
+	json_t *ok = NULL;
+	const char *text;
+
+	if (json_get_str(q->request, "text", &text, ERR_OPERATOR, e) != 0)
+		return -1;
+	if (!is_off && shows_badge(s, q, text))
+		return sign_on(s, q, by, e);
+	if (check_role(by->role, e) != 0)
+		return -1;
+	if (is_off ? scanning_drop(s->station, text, by->name, e) != 0
+		   : scanning_take(s->station, text, slot, by->name, &ok, e) != 0)
+		return conceal(s, e);
+	control_answer(q, ok);
+	return 0;
+}
+
 /* Whoever is signed on scans, where people sign on. */
 static int scan(struct service *s, const char *text, struct err *e)
 {
 	AUTO(json_t) *ok = NULL;
 
-	if (s->login != NULL && s->seat.who.role == ROLE_NONE)
-		return err_set(e, ERR_OPERATOR, "operator.needed",
-		    "nobody is signed on at this station");
+	if (s->login != NULL && check_role(s->seat.who.role, e) != 0)
+		return -1;
 	service_touch(s);
 	return scanning_take(s->station, text, NULL,
 	    s->login != NULL ? s->seat.who.name : "scanner", &ok, e);

@@ -5,6 +5,7 @@ import { isOpen } from "/dialogs.js";
 import { look, lookUp } from "/look.js";
 import { $, part, say } from "/page.js";
 import { offer } from "/slot.js";
+import { focusedSlot } from "/tiles.js";
 import { advise, clock, decimal, language, reasonOf, t } from "/words.js";
 
 const AGAIN_MS = 2000;
@@ -251,6 +252,13 @@ export function drawDrawer() {
 	if (!$("drawer").open || shown === "")
 		return;
 	drawUnit(JSON.parse(shown));
+}
+
+// Of the slot that has the focus.
+export function openFocused() {
+	const serial = focusedSlot()?.serial;
+	if (serial)
+		openDrawer(serial);
 }
 
 export function beginDrawer() {

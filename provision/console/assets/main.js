@@ -1,6 +1,6 @@
 import { drawBanner, drawOver } from "/banner.js";
 import { ask, beginDialogs, perform } from "/dialogs.js";
-import { beginDrawer, drawDrawer } from "/drawer.js";
+import { beginDrawer, drawDrawer, openFocused } from "/drawer.js";
 import { drawEvents, hear, toggleEvents } from "/events.js";
 import { drawHeader, tickHealth } from "/header.js";
 import { beginKeys, bind, showHelp } from "/keys.js";
@@ -88,6 +88,7 @@ function bindAll() {
 	bind("p", pause);
 	bind("o", signOn);
 	bind("a", acknowledge);
+	bind("d", openFocused);
 	bind("t", openTrend);
 	bind("e", toggleEvents);
 	bind("m", toggleSound);

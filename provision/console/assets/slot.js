@@ -20,9 +20,9 @@ const OFFERS = [
 	["reopen", "p", (slot) => !slot.paused && slot.state === "closed", (slot) => perform({ do: "resume", slot: slot.name })],
 ];
 
-// One more, of another module.
+// One more, of another module, before these.
 export function offer(what, key, shown, run) {
-	OFFERS.push([what, key, shown, run]);
+	OFFERS.unshift([what, key, shown, run]);
 }
 
 function button(slot, [what, key, , run]) {
@@ -51,5 +51,6 @@ export function openSlot(which) {
 	for (const row of OFFERS.filter(([, , shown]) => shown(slot)))
 		button(slot, row);
 	$("slot").showModal();
-	($("slot-offers").querySelector("button") ?? $("slot-no")).focus();
+	// One Enter too many changes nothing.
+	($("slot-offers").querySelector("[data-key=d]") ?? $("slot-no")).focus();
 }

@@ -189,6 +189,10 @@ export function focusTile(i) {
 	[...tiles.values()][i]?.name.focus();
 }
 
+export function focusedSlot() {
+	return [...tiles.values()].find((tile) => tile.name === document.activeElement)?.slot ?? null;
+}
+
 // The next one in that direction, by where they are.
 function step(event) {
 	const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];

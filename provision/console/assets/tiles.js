@@ -127,17 +127,37 @@ export function drawTile(slot, s) {
 	tile.root.classList.toggle("ack", slot.ack === true);
 	drawWords(tile, slot, face, s);
 	tile.bar.hidden = !moves;
-	tile.fill.style.width = (moves ? slot.percent : 0) + "%";
-	tile.bar.setAttribute("aria-valuenow", String(moves ? slot.percent : 0));
 	tile.bar.setAttribute("aria-label", t("slot.progress", { slot: slot.name }));
 	place(tile, slot);
 	drawTimes(tile);
 }
 
+function sum(numbers) {
+	return numbers.reduce((all, n) => all + n, 0);
+}
+
+// Within a step the bar moves as time does, up to the step's usual end: one long step is not a bar that stands.
+function percentOf(slot, since) {
+	const typical = station.snapshot.steps.map((step) => step.typical_ms);
+	const all = sum(typical);
+	if (slot.state !== "running" || all === 0)
+		return slot.percent;
+	const end = sum(typical.slice(0, slot.step_index + 1)) / all;
+	const gone = (slot.elapsed_ms + since) / (slot.elapsed_ms + slot.left_ms || 1);
+	return Math.max(slot.percent, Math.floor(100 * Math.min(gone, end)));
+}
+
+function drawBar(tile, percent) {
+	tile.fill.style.width = percent + "%";
+	tile.bar.setAttribute("aria-valuenow", String(percent));
+}
+
 function drawTimes(tile) {
 	const { slot } = tile;
 	const since = performance.now() - station.received;
-	if (MOVES.includes(tile.face)) {
+	const moves = MOVES.includes(tile.face);
+	drawBar(tile, moves ? percentOf(slot, since) : 0);
+	if (moves) {
 		const left = slot.left_ms - since;
 		say(tile.elapsed, duration(slot.elapsed_ms + since));
 		say(tile.left, slot.state === "running" && left > 0 ? t("time.left", { time: duration(left) }) : "");

@@ -106,9 +106,9 @@ static json_t *signed_off(struct service *s, const json_t *body)
 {
 	const struct actor who = s->seat.who;
 
-	(void)body;
-	if (!is_on(s))
-		return NULL; /* by being idle, meanwhile */
+	if (!is_on(s) ||
+	    strcmp(json_opt_str(json_object_get(body, "detail"), "by", ""), who.name) != 0)
+		return NULL; /* by being idle, or replaced, meanwhile */
 	seat(s, NULL, NULL);
 	tell(s, "signed-off", &who, "asked", "signed off");
 	return NULL;

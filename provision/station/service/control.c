@@ -28,9 +28,8 @@ struct client {
 	struct bufferevent *channel;
 	uint64_t number;
 	uid_t uid;
-	bool listens, closing;
-	bool busy, lost; /* its lines are being heard: it is freed behind them */
-	int64_t heard;   /* the last event that was sent */
+	bool listens, closing, lost; /* lost: it has not read for thousands of events */
+	int64_t heard;               /* the last event that was sent */
 };
 
 struct control {
@@ -265,9 +264,7 @@ static void take_lines(struct client *client)
 /* All that can be done for a client now; frees it where that was the last. */
 static void pump(struct client *client)
 {
-	client->busy = true;
 	take_lines(client);
-	client->busy = false;
 	tell(client);
 	if (client->closing) {
 		(void)bufferevent_disable(client->channel, EV_READ); /* it is only told the end */
@@ -470,26 +467,24 @@ void control_close(struct control *c)
 	free(c);
 }
 
-/* It has not read for thousands of events. What it asked itself may be what is told. */
+/* Not freed here: what it asked itself may be what is told. */
 static void lose(struct client *client)
 {
-	if (client->busy)
-		client->closing = client->lost = true;
-	else
-		client_free(client);
+	client->listens = false;
+	client->closing = client->lost = true;
+	bufferevent_trigger(client->channel, EV_WRITE,
+	    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
 int control_tell(struct control *c, json_t *event, struct err *e)
 {
 	if (told_add(c->told, event, e) != 0)
 		return -1;
-	for (struct client *client = c->clients, *next; client != NULL; client = next) {
-		next = client->next;
+	for (struct client *client = c->clients; client != NULL; client = client->next)
 		if (client->listens && !told_reaches(c->told, client->heard))
 			lose(client);
 		else
 			tell(client);
-	}
 	return 0;
 }
 

@@ -54,8 +54,9 @@ void station_break(struct station *s, const struct err *why)
 	if (s->broken.domain == ERR_NONE) {
 		s->broken = *why;
 		station_tell(s,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "station", "what", "broken",
-			"code", why->code, "message", why->message, "advice", advice_for(why)));
+		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "event", "station", "what",
+			"broken", "domain", err_domain_name(why->domain), "code", why->code,
+			"message", why->message, "advice", advice_for(why)));
 	}
 	station_leave(s);
 }

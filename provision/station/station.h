@@ -50,7 +50,7 @@ struct slot;
  *            "acknowledged" by, message [slot]
  *   station  "disk-up" "disk-low" "disk-down" free_bytes [code, message, advice]
  *   station  "signed-on" "signed-off" (why "asked" "idle" "replaced") by, role; "sign-on-refused"
- *   station  what, code, message, advice   "child-died", "draining", "broken", and of whom all units
+ *   station  what, code, message, advice   "child-died", "draining", "broken" (with domain), and of whom all units
  *            ask: "ca-down" and "hsm-down" (an outage begins, or a try of it failed; retry_at, wall ms, is
  *            when the next unit tries), "ca-probe" "hsm-probe" (one does), "ca-up" "hsm-up" (it is over);
  *            waiting: how many units wait. Of a service with labels: "printer-down" "printer-up", "label-lost"

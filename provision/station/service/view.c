@@ -339,6 +339,7 @@ static void take_station(struct view *v, const json_t *event)
 		view_set_state(v, VIEW_DRAINING, NULL, NULL, NULL);
 	} else if (strcmp(what, "broken") == 0) {
 		v->state = VIEW_BROKEN;
+		copy(v->fault_domain, sizeof(v->fault_domain), json_opt_str(event, "domain", ""));
 		copy(v->fault_code, sizeof(v->fault_code), json_opt_str(event, "code", ""));
 		copy(v->fault_message, sizeof(v->fault_message),
 		    json_opt_str(event, "message", ""));

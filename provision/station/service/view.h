@@ -62,7 +62,7 @@ void view_take(struct view *v, const json_t *event);
  *   state "starting" "running" "stopped" "draining" "broken"; stop {by, reason, at} or null
  *   paused (bool): nothing begins until the station is resumed
  *   operators null (there are none), or {required, operator: null or {name, role, since}}
- *   fault {code, message, advice, at} of a broken station, or null
+ *   fault {domain, code, message, advice, at} of a broken station, or null
  *   line {rule, units [serials, newest first], at} while a rule has stopped the line, or null: state does
  *     not say it
  *   health {ca, hsm: {state "up" "down", code, message, advice, since, retry_at, waiting}, disk {state "up"

@@ -74,7 +74,7 @@ struct view {
 	char profile_sha256[2 * SHA256_LEN + 1];
 	enum view_state state;
 	char stop_by[128], stop_reason[VIEW_TEXT], stop_at[CLOCK_TEXT];
-	char fault_code[40], fault_message[VIEW_TEXT], fault_advice[VIEW_TEXT],
+	char fault_domain[16], fault_code[40], fault_message[VIEW_TEXT], fault_advice[VIEW_TEXT],
 	    fault_at[CLOCK_TEXT];
 	struct view_health ca, hsm, printer, scanner;
 	char unprinted[VIEW_UNPRINTED][IDENTITY_MAX + 1]; /* the first of them */

@@ -38,8 +38,9 @@ static json_t *write_fault(const struct view *v)
 {
 	if (v->state != VIEW_BROKEN)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s}", "code", v->fault_code, "message", v->fault_message,
-	    "advice", v->fault_advice, "at", v->fault_at);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "domain", v->fault_domain, "code",
+	    v->fault_code, "message", v->fault_message, "advice", v->fault_advice, "at",
+	    v->fault_at);
 }
 
 static json_t *write_operators(const struct view *v)

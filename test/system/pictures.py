@@ -5,11 +5,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 
+import png_kit
 from browser_kit import Browser
 from console_kit import Console, run
 from station_kit import SOURCE, World, kiln
@@ -17,13 +17,13 @@ from test_disk import FaultyDisk
 
 SIZE = 1280, 800
 SLOTS = 8
-MOST = 150 * 1000
+MOST = 150 * 1000  # bytes, for a repository
 BADGE = "4711-0815"
 KEY = 'document.querySelectorAll(".tile[data-state={}]").length'
 
 
 class Hands:
-    """Take a unit out when it has ended and plug the next one in, one slot after another, as hands do."""
+    """Take a unit out that has passed and plug the next one in, one slot after another, as hands do."""
 
     def __init__(self, world, service):
         self.world, self.service, self.done, self.at_work = world, service, 0, True
@@ -36,7 +36,8 @@ class Hands:
                 ended = self.service.units[self.done:]
             for unit in ended:
                 time.sleep(0.7)
-                self.world.twins.ask("swap", slot=int(unit["slot"]))
+                if unit["outcome"] == "passed" and self.at_work:
+                    self.world.twins.ask("swap", slot=int(unit["slot"]))
                 self.done += 1
             time.sleep(0.1)
 
@@ -58,15 +59,6 @@ def furnish(world):
         raise AssertionError(done.stderr)
 
 
-def reduce(path):
-    """Few colours are enough for a page that has few; without ImageMagick a picture is as large as it is."""
-    if shutil.which("convert"):
-        subprocess.run(["convert", path, "+dither", "-colors", "128", "-strip", "-define", "png:compression-level=9",
-                        "PNG8:" + path], check=True)
-    size = os.path.getsize(path)
-    print(f"{os.path.basename(path)}: {size} bytes{'' if size < MOST else ', TOO LARGE'}")
-
-
 class Pictures:
     def __init__(self, folder):
         self.folder = folder
@@ -76,12 +68,13 @@ class Pictures:
         self.browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         path = os.path.join(self.folder, name + ".png")
         self.browser.picture(path)
-        reduce(path)
+        size = png_kit.reduce(path)
+        print(f"{path}: {size} bytes{'' if size < MOST else ', TOO LARGE'}", flush=True)
 
     def line(self):
         """A line at work, until hands rest and each unit has ended."""
         faults = ["wrong-key@21", "lying-readback@26", "duplicate-serial@30"]
-        with World(devices=42, slots=SLOTS, keygen_ms=4000, faults=faults, order=("WO-2291", 5000)) as world:
+        with World(devices=42, slots=SLOTS, keygen_ms=9000, faults=faults, order=("WO-2291", 5000)) as world:
             furnish(world)
             console = Console(world)
             service = run(world, swap=False)
@@ -94,7 +87,7 @@ class Pictures:
             self.take("running")
             service.wait_for(lambda e: len(service.units) >= 30)
             hands.rest()
-            self.browser.wait_for(KEY.format("failed") + " > 0 && " + KEY.format("running") + " > 0")
+            self.browser.wait_for(" && ".join(KEY.format(state) + " > 0" for state in ("failed", "passed", "running")))
             self.take("mixed")
             self.rest(world)
 
@@ -106,7 +99,7 @@ class Pictures:
         self.browser.press("l")
         self.browser.run('document.querySelector(".tile[data-state=failed] .name").click()')
         self.browser.run('document.querySelector("#slot-offers [data-key=d]").click()')
-        self.browser.wait_for('document.querySelectorAll("#drawer .bars li").length > 4')
+        self.browser.wait_for('document.querySelectorAll("#drawer .bars li").length >= 4')
         self.take("detail")
         self.browser.press("Escape")
         self.browser.wait_for('!document.getElementById("drawer").open')

@@ -65,6 +65,7 @@ class Disk(unittest.TestCase):
                 self.assertRegex(batch.stderr, r"\[records\.(broken|io)\]")  # the latter while it opens them
                 self.assertIn(says, batch.stderr)
                 self.assertIn("then start again", batch.stderr)
+                self.assertLessEqual({e["domain"] for e in batch.events if e.get("what") == "broken"}, {"records"})
                 self.assertFalse([u for u in batch.units if u["outcome"] != "parked"], (call, n))
                 disk.mend()
                 self.assert_told_is_durable(world)

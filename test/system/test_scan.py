@@ -102,7 +102,8 @@ class Scan(unittest.TestCase):
             first = line.hear(lambda e: e.get("code") == "scan.needed")
             second = line.hear(lambda e: e.get("code") == "scan.needed")
             state = line.snapshot()
-            self.assertEqual([(s["state"], s["scan"]) for s in state["slots"]], [("waits", "needed")] * 2)
+            self.assertEqual([(s["state"], s["scan"]) for s in state["slots"]],
+                             [("waits", "next" if s["name"] == first["slot"] else "needed") for s in state["slots"]])
             self.assertEqual(state["scan"], {"order": "after", "prefix": "", "suffix": "", "pending": [],
                                              "device": None})
             self.refuse(line.scan(first["serial"]), "scan.label")

@@ -107,8 +107,7 @@ static bool is_before(const struct scan_slot *a, const struct scan_slot *b)
 	return a->need != b->need ? a->need > b->need : a->since < b->since;
 }
 
-/* slot_count: nobody waits. */
-static size_t find_oldest(const struct scans *s)
+size_t scans_next(const struct scans *s)
 {
 	size_t found = s->config->slot_count;
 
@@ -142,7 +141,7 @@ int scans_take(struct scans *s, const struct scan *scan, const char *slot, size_
 	if (slot != NULL && find_named(s, slot, ret_slot, e) != 0)
 		return -1;
 	if (slot == NULL)
-		*ret_slot = find_oldest(s);
+		*ret_slot = scans_next(s);
 	if (*ret_slot == s->config->slot_count)
 		return queue(s, scan, e);
 	give(&s->slots[*ret_slot], scan);

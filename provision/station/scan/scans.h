@@ -58,6 +58,8 @@ bool scans_arrived(struct scans *s, size_t slot);
 const struct scan *scans_of(const struct scans *s, size_t slot);
 /* Its person is asked for it now. */
 void scans_ask(struct scans *s, size_t slot);
+/* Whom the next scan is for where it names no slot: who has waited longest. The number of slots: nobody. */
+size_t scans_next(const struct scans *s);
 /* Its unit has ended, or was given up. */
 void scans_ended(struct scans *s, size_t slot);
 /* Its label was another unit's: it is gone when the unit has ended. */

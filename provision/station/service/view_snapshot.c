@@ -93,7 +93,8 @@ static json_t *write_scan(const struct view *v)
 {
 	const struct scan_config *c = &v->config->scan;
 
-	if (v->scans == NULL || (c->order == SCAN_NONE && c->device == NULL))
+	if (v->scans == NULL || (c->order == SCAN_NONE && c->device == NULL &&
+				    c->prefix[0] == '\0' && c->suffix[0] == '\0'))
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "order", scan_order_name(c->order), "prefix",
 	    c->prefix, "suffix", c->suffix, "pending", scanning_pending(v->scans), "device",
@@ -229,14 +230,21 @@ static int write_reason(const struct view_slot *s, json_t *ret, struct err *e)
 	return json_set_str(ret, "advice", s->advice, e);
 }
 
+static json_t *write_scan_of(const struct view *v, size_t i)
+{
+	if (v->slots[i].asked_ms == 0)
+		return json_null();
+	return json_string(v->scans != NULL && scans_next(v->scans) == i ? "next" : "needed");
+}
+
 static json_t *write_slot(const struct view *v, size_t i)
 {
 	const struct view_slot *s = &v->slots[i];
 	AUTO(json_t) *slot = json_pack("{s:s, s:s, s:b, s:b, s:b, s:s, s:I, s:o, s:o}", "name",
 	    v->config->slots[i].name, "state", slot_states[s->state], "present", s->present,
 	    "paused", v->slots_paused[i], "ack", v->slots_ack[i], "serial", s->serial, "ms",
-	    (json_int_t)s->ms, "scan", s->asked_ms > 0 ? json_string("needed") : json_null(),
-	    "tile", write_tile(&v->config->slots[i]));
+	    (json_int_t)s->ms, "scan", write_scan_of(v, i), "tile",
+	    write_tile(&v->config->slots[i]));
 	struct err e = { 0 };
 
 	if (slot == NULL)

@@ -30,7 +30,8 @@ void job_tell_step(struct job *j, const char *outcome, const struct err *why)
 
 	if (event != NULL && why != NULL)
 		(void)json_object_update_new(event,
-		    json_pack("{s:s, s:s}", "code", why->code, "message", why->message));
+		    json_pack("{s:s, s:s, s:s}", "domain", err_domain_name(why->domain), "code",
+			why->code, "message", why->message));
 	if (event != NULL && why != NULL &&
 	    why->domain == ERR_OPERATOR) /* who reads this ends it */
 		(void)json_object_set_new(event, "advice", json_string(advice_for(why)));

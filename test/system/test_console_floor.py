@@ -168,10 +168,13 @@ class Floor(unittest.TestCase):
         self.assertEqual([r["do"] for r in self.station.asked], ["scan"])
 
     def test_scans_that_wait_and_that_are_wrong(self):
-        self.open(slot(3, "running", scan="needed", step="identify", step_index=0, percent=0, elapsed_ms=0, left_ms=0),
+        asked = {"step": "identify", "step_index": 0, "percent": 0, "elapsed_ms": 0, "left_ms": 0}
+        self.open(slot(2, "waits", scan="needed", **asked), slot(3, "waits", scan="next", **asked),
                   slot(4, paused=True), failures()[7], scan=SCAN | {"order": "first", "pending": [{"text": "x", "serial": "PC-0077"}]})
         self.until("#pending", "PC-0077")
         self.until('.tile[data-state="scan"] .word', "SCAN")
+        self.until(".tile:nth-child(3) .now", "Scan the label of this unit")
+        self.until(".tile:nth-child(2) .now", "another one is next")
         self.until('.tile[data-state="paused"] .word', "PAUSED")
         self.until(".tile:nth-child(8) .pair", "PC-0042")
         self.until(".tile:nth-child(8) .pair", "PC-0024")
@@ -186,6 +189,7 @@ class Floor(unittest.TestCase):
         self.open(*failures()[:3], operators=ON, line=LINE)
         self.until("#over h2", "LINE STOPPED")
         self.until("#over .detail", "PC-2")
+        self.assertEqual(self.browser.run('(({ scrollHeight: s, clientHeight: c }) => s - c)(document.querySelector("#over .detail"))'), 0, "cut off")
         self.until("#over .detail", "3 units in a row failed")
         self.judge("line", "[]")
         self.browser.press("r")
@@ -215,6 +219,15 @@ class Floor(unittest.TestCase):
                     self.assertEqual(self.text(f"{tile} .detail"), row[2])
             self.judge("failures-" + language)
 
+    def test_what_is_parked_goes_on_in_both_languages(self):
+        parked = "reseat the cable and try this unit again; this unit goes on when it is plugged in again"
+        row = failed(1, "PC-1", "link", "link.gone", "the device has left its port", parked, state="parked", present=False)
+        for language, now, advice in (("en", "Plug it in again", "plug it in again firmly"), ("de", "Wieder einstecken", "wieder einstecken")):
+            self.open(row, language=language)
+            self.until(".tile:nth-child(1) .now", now)
+            self.until(".tile:nth-child(1) .advice", advice)
+            self.assertNotIn("goes on", self.text(".tile:nth-child(1) .advice"))
+
     def test_one_slot_by_keys_alone(self):
         self.open(failed(2, "PC-2", "device", "device.x", "it is broken", ack=True), slot(1, "passed", serial="PC-1"), running(3, "PC-3"))
         self.station.state["health"]["printer"] = {"state": "up"}
@@ -240,6 +253,16 @@ class Floor(unittest.TestCase):
                 self.browser.press("Enter")
             self.assertEqual(self.station.wait_asked(do), members)
             self.gone("dialog[open]")
+        self.browser.press("2")
+        self.browser.wait_for('document.activeElement.textContent === "2"')
+        self.browser.press("Enter")
+        self.until("#slot-title", "Slot 2: FAIL")
+        self.station.change(slot(1, "passed", serial="PC-1"), running(2, "PC-20"), running(3, "PC-3"))
+        self.until("#slot-title", "Slot 2: RUNNING")  # it goes on behind its dialog
+        self.gone("#slot-offers [data-key=t]")
+        self.assertEqual(self.browser.run("document.activeElement.dataset.key"), "d")
+        self.browser.press("Escape")
+        self.gone("#slot")
         self.browser.press("2")
         self.browser.wait_for('document.activeElement.textContent === "2"')
         self.browser.press("ArrowLeft")

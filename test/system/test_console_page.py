@@ -167,6 +167,7 @@ class Words(unittest.TestCase):
         for name, words in catalogues().items():
             for domain, sentence in self.station.items():
                 self.assertEqual(words["station." + domain], sentence, name)
+            self.assertIn(words["station.parked"], source_of("provision/station/job_tell.c"))
 
     def test_no_text_and_no_script_in_the_page(self):
         page = text_of("page.html")

@@ -6,7 +6,7 @@ import { drawHeader, tickHealth } from "/header.js";
 import { beginKeys, bind, showHelp } from "/keys.js";
 import { hideNotice } from "/notice.js";
 import { $ } from "/page.js";
-import { openSlot } from "/slot.js";
+import { drawSlot, openSlot } from "/slot.js";
 import { drawSound, toggleSound } from "/sound.js";
 import { listen, renew, station } from "/station.js";
 import { arrange, beginTiles, drawTiles, focusTile, tickTiles } from "/tiles.js";
@@ -21,6 +21,7 @@ function draw() {
 	drawHeader(snapshot);
 	drawBanner(snapshot);
 	drawTiles(snapshot);
+	drawSlot();
 }
 
 // What goes on between two snapshots.

@@ -4,11 +4,12 @@ import { ask, isOpen, perform } from "/dialogs.js";
 import { $, part, say } from "/page.js";
 import { station } from "/station.js";
 import { faceOf } from "/tiles.js";
-import { advise, reasonOf, t } from "/words.js";
+import { advise, language, reasonOf, t } from "/words.js";
 
 const ENDED_BADLY = ["failed", "refused", "parked"];
 
 let name = null;
+let offered = ""; // to whom, what
 
 // Each: its key, whether it is there for a slot, what it does. Its text is slot.do.NAME.
 const OFFERS = [
@@ -37,19 +38,50 @@ function button(slot, [what, key, , run]) {
 	});
 }
 
-export function openSlot(which) {
-	const slot = station.snapshot?.slots.find((known) => known.name === which);
-	if (!slot || isOpen())
+function find(which) {
+	return station.snapshot?.slots.find((known) => known.name === which);
+}
+
+// Anew where they have changed; the focus stays on its key.
+function drawOffers(slot) {
+	const rows = OFFERS.filter(([, , shown]) => shown(slot));
+	const wanted = [language, slot.serial, ...rows.map(([what]) => what)].join();
+	if (wanted === offered)
 		return;
-	name = which;
+	const key = document.activeElement?.closest("#slot-offers button")?.dataset.key;
+	offered = wanted;
+	$("slot-offers").replaceChildren();
+	for (const row of rows)
+		button(slot, row);
+	if (key)
+		($("slot-offers").querySelector(`[data-key=${key}]`) ?? $("slot-no")).focus();
+}
+
+function fill(slot) {
 	say($("slot-title"), t("slot.title", { slot: name, state: t("state." + faceOf(slot)) }));
 	say($("slot-serial"), slot.serial);
 	say($("slot-reason"), slot.code ? reasonOf(slot) : "");
 	say($("slot-message"), slot.code ? slot.message : "");
 	say($("slot-advice"), advise(slot));
-	$("slot-offers").replaceChildren();
-	for (const row of OFFERS.filter(([, , shown]) => shown(slot)))
-		button(slot, row);
+	drawOffers(slot);
+}
+
+// The slot goes on while its dialog is open.
+export function drawSlot() {
+	const slot = $("slot").open ? find(name) : null;
+	if (slot)
+		fill(slot);
+	else
+		$("slot").close();
+}
+
+export function openSlot(which) {
+	const slot = find(which);
+	if (!slot || isOpen())
+		return;
+	name = which;
+	offered = "";
+	fill(slot);
 	$("slot").showModal();
 	// One Enter too many changes nothing.
 	($("slot-offers").querySelector("[data-key=d]") ?? $("slot-no")).focus();

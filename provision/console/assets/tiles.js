@@ -56,7 +56,7 @@ function newTile(name) {
 
 // What is shown of a slot: its state, or what it waits for.
 export function faceOf(slot) {
-	if (slot.scan === "needed" && !ENDED.includes(slot.state))
+	if (slot.scan && !ENDED.includes(slot.state))
 		return "scan";
 	return slot.paused && ["empty", "held"].includes(slot.state) ? "paused" : slot.state;
 }
@@ -66,10 +66,14 @@ function nowOf(slot, face, s) {
 		return t("now.acknowledge");
 	if (MOVES.includes(face))
 		return t("step.now", { k: slot.step_index + 1, n: s.steps.length, step: t("step." + slot.step) });
+	if (face === "parked")
+		return slot.present ? t("now.parked") : t("now.parked-out");
 	if (ENDED.includes(face) && !slot.present)
 		return t("now.next");
 	if (face === "empty" && s.scan?.order === "first" && s.scan.pending.length === 0)
 		return t("now.scan-first");
+	if (face === "scan")
+		return slot.scan === "needed" ? t("now.scan-later") : t("now.scan");
 	return slot.code ? "" : t("now." + face);
 }
 
@@ -96,6 +100,7 @@ function drawPair(tile, slot) {
 
 function drawWords(tile, slot, face, s) {
 	const word = t("state." + face);
+	const why = slot.code && face !== "scan";
 	tile.root.setAttribute("aria-label", t("slot.label", { slot: slot.name, state: word, serial: slot.serial }));
 	tile.name.setAttribute("aria-label", t("slot.open", { slot: slot.name, state: word }));
 	tile.shape.setAttribute("href", "#i-" + face);
@@ -103,9 +108,9 @@ function drawWords(tile, slot, face, s) {
 	say(tile.word, word);
 	say(tile.serial, slot.serial);
 	say(tile.now, nowOf(slot, face, s));
-	say(tile.reason, slot.code ? reasonOf(slot) : "");
-	say(tile.detail, slot.code && pairOf(slot) === null ? slot.message : "");
-	say(tile.advice, advise(slot));
+	say(tile.reason, why ? reasonOf(slot) : "");
+	say(tile.detail, why && pairOf(slot) === null ? slot.message : "");
+	say(tile.advice, why ? advise(slot) : "");
 	drawPair(tile, slot);
 }
 
@@ -125,6 +130,7 @@ export function drawTile(slot, s) {
 	tile.root.dataset.state = face;
 	tile.root.classList.toggle("gone", ENDED.includes(face) && !slot.present);
 	tile.root.classList.toggle("ack", slot.ack === true);
+	tile.root.classList.toggle("later", slot.scan === "needed");
 	drawWords(tile, slot, face, s);
 	tile.bar.hidden = !moves;
 	tile.bar.setAttribute("aria-label", t("slot.progress", { slot: slot.name }));

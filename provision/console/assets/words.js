@@ -43,7 +43,8 @@ export function advise(what) {
 	const known = words["advice." + what.code];
 	if (known)
 		return known;
-	return !what.advice || what.advice === words["station." + what.domain] ? t("domain." + what.domain) : what.advice;
+	const said = (what.advice ?? "").replace(t("station.parked"), ""); // which a tile says of each that is parked
+	return said === "" || said === words["station." + what.domain] ? t("domain." + what.domain) : said;
 }
 
 // Fills what does not change while the language stays.

@@ -21,7 +21,7 @@ SMALL = 10_000
 
 
 def probe(*arguments, stdin=None):
-    done = subprocess.run([PROBE, *map(str, arguments)], capture_output=True, text=True, input=stdin)
+    done = subprocess.run([PROBE, *map(str, arguments)], capture_output=True, text=True, input=stdin or "")
     if done.returncode != 0:
         raise AssertionError(f"records_probe {arguments}: {done.stderr}")
     return [[int(word) for word in line.split()] for line in done.stdout.splitlines()]

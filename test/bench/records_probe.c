@@ -1,6 +1,7 @@
 /*
  * What the station does with its records, timed from inside: no program's start is in it.
- *   records_probe lookup RECORDS           serials on standard input; microseconds of each on standard output
+ *   records_probe lookup RECORDS           serials on standard input; microseconds of each on standard output,
+ *                                          for 20 s at most
  *   records_probe insert RECORDS STATION PROFILE FIRST COUNT
  *                                          claims of new serials FIRST1.., each durable; microseconds of each
  *   records_probe chain RECORDS            events, and microseconds for reading and hashing them all, on one line
@@ -14,6 +15,8 @@
 #include "memory.h"
 #include "records_internal.h"
 
+enum { LOOKUPS_MS = 20000 };
+
 static int die(const struct err *e)
 {
 	(void)fprintf(stderr, "records_probe: %s\n", e->message);
@@ -22,9 +25,10 @@ static int die(const struct err *e)
 
 static int lookup(struct records *r, struct err *e)
 {
+	int64_t until = clock_now_ms() + LOOKUPS_MS;
 	char serial[256];
 
-	while (fgets(serial, sizeof(serial), stdin) != NULL) {
+	while (clock_now_ms() < until && fgets(serial, sizeof(serial), stdin) != NULL) {
 		AUTO(json_t) *unit = NULL;
 		int64_t begun;
 

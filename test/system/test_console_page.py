@@ -279,6 +279,7 @@ class Page(unittest.TestCase):
         self.assertLessEqual(browser.run('document.querySelectorAll("#events li").length'), 50)
         self.judge(browser, "german-events")
         browser.press("e")
+        browser.wait_for('document.getElementById("events").hidden')  # keys that come together are a scanner's
         browser.press("l")
         browser.wait_for('document.documentElement.lang === "en"')
         browser.press("s")

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
 
 from recovery_kit import Fixture
@@ -88,11 +89,15 @@ class Bed:
 
 
 class Client:
-    """usb_client: one word after the other with the device, each answered by a line."""
+    """usb_client: one word after the other with the device, each answered by a line. umockdev loses an ioctl's
+    answer once in some thousand times; nothing wakes its caller then, so it is ended."""
 
     def __init__(self, bed, *words):
         self.process = subprocess.Popen([CLIENT, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=bed.environment)
+        self.limit = threading.Timer(PATIENCE_S, self.process.kill)
+        self.limit.daemon = True
+        self.limit.start()
 
     def line(self):
         return self.process.stdout.readline().strip()
@@ -109,6 +114,7 @@ class Client:
     def close(self):
         self.process.stdin.close()
         code = self.process.wait(PATIENCE_S)
+        self.limit.cancel()
         self.process.stdout.close()
         return code
 

@@ -41,11 +41,32 @@ static void attestation_brings_its_certificate(void **state)
 	world_close(&w);
 }
 
+static void an_attestation_that_is_cut_is_refused(void **state)
+{
+	static const char *const cut[] = { "30030500", "300205", "3002", "30", "3001050000" };
+	struct world w;
+
+	(void)state;
+	world_open(&w, PIV_SECTION, "EC:P-256");
+	make_key(&w);
+	for (size_t i = 0; i < COUNT(cut); i++) {
+		AUTO_STRUCT(buf) ders = { 0 };
+		struct err e = { 0 };
+		char answer[32];
+
+		(void)snprintf(answer, sizeof(answer), "%s9000", cut[i]);
+		w.card.says[0] = (struct fake_says){ 0xf9, -1, -1, answer, 0 };
+		assert_err(w.driver->origin(w.d, &ders, &e), &e, "origin.der");
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_attestation_there_is_none),
 		cmocka_unit_test(attestation_brings_its_certificate),
+		cmocka_unit_test(an_attestation_that_is_cut_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

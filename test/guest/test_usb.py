@@ -41,7 +41,7 @@ def count(names):
 class Scenario:
     """A guest with a station and one kind of cable; what was done, for the report."""
 
-    def __init__(self, name, kind, slots, devices, *more):
+    def __init__(self, name, kind, slots, devices, *more, label=None):
         self.name, self.log = name, report.Log(name)
         self.machine = self.link = None
         self.facts = []
@@ -51,7 +51,7 @@ class Scenario:
             self.log.say("host", f"Debian {kernel}, up after {self.machine.boot_s:.1f} s")
             for module in kind.modules:
                 self.machine.run("modprobe", *module.split())
-            self.world = world.World(self.machine, kind.profile, kind.edit, lambda line: self.log.say("station", line))
+            self.world = world.World(self.machine, kind.profile, kind.edit, lambda line: self.log.say("station", line), label)
             self.link = kind(self.machine, self.world, slots, devices, *more)
             self.link.say = lambda text: self.log.say("hands", text)
             self.world.slots(self.link.addresses())
@@ -177,7 +177,8 @@ class Scenario:
 
 class Usb(unittest.TestCase):
     def whole(self, name, kind, what, traffic):
-        with Scenario(name, kind, kind.slots, 120, "--keygen-ms", 600) as s:
+        # the hands need a moment at each step, however fast the machine is: a slow key, line and CA
+        with Scenario(name, kind, kind.slots, 120, "--keygen-ms", 600, label="slow") as s:
             serials = s.link.serials
             passed = s.walk((1, serials[:4], False), (2, serials[4:8], True))
             if WHOLE:

@@ -86,8 +86,9 @@ class Batch:
 
 
 class World:
-    def __init__(self, machine, profile, edit=None, log=lambda line: None):
-        self.machine, self.log_file = machine, log
+    def __init__(self, machine, profile, edit=None, log=lambda line: None, label=None):
+        """label: the CA's way to answer, as kiln-devca names it."""
+        self.machine, self.log_file, self.label = machine, log, label
         self.config = self.path("station.yaml")
         with open(os.path.join(SOURCE, "profiles", profile), encoding="utf-8") as file:
             self.profile = file.read()
@@ -142,7 +143,7 @@ class World:
     def slots(self, addresses):
         """addresses: by slot, as flow maps without the name."""
         lines = "".join(f'\n  - {{ name: "{name}", {text} }}' for name, text in addresses.items())
-        self.configure(self.ca.hello["url"], lines)
+        self.configure(f"{self.ca.hello['url']}/{self.label}" if self.label else self.ca.hello["url"], lines)
 
     def anchor(self, file):
         der = ssl.PEM_cert_to_DER_cert(self.machine.read(self.path(file)).decode())

@@ -34,11 +34,13 @@ struct twin_usb {
 struct twin_account {
 	int step; /* enum step_id of the request it answers, noted before it does; -1: none yet */
 	int64_t shown_us; /* monotonic: since then a station can find it; on a tty */
-	int64_t
-	    begun_us; /* monotonic: since then it has been at work; 0: it waits for the station */
-	int64_t
-	    busy_us; /* from what came in to waiting for more, with what the line took; and what the station was told to stay away */
+	/*
+	 * By the device's own clock: its line at its baud rate, the processor time of what it computed, what it
+	 * let pass, and what it told the station to stay away. Never what a busy machine added.
+	 */
+	int64_t busy_us;
 	int64_t line_us; /* the line's part of it */
+	int64_t late_us; /* how much later than due its answers were, for all of that */
 	int64_t in, out; /* bytes on the line */
 };
 

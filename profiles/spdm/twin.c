@@ -16,7 +16,7 @@ struct station_side {
 	struct twin_line line;
 	struct twin_serial serial;
 	struct twin_mctp mctp;
-	struct buf transfer; /* on USB: the packets that leave together */
+	struct buf transfer; /* the packets that leave together, framed */
 	struct buf message;  /* the request that is being answered, MCTP type first */
 	size_t corrupt;      /* the frame that is to be damaged counts down to 1; 0: none */
 };
@@ -65,16 +65,16 @@ static int send_on_usb(struct station_side *s, const uint8_t *packet, size_t len
 static int send_packet(void *context, const uint8_t *packet, size_t len, struct err *e)
 {
 	struct station_side *s = context;
-	AUTO_STRUCT(buf) frame = { 0 };
+	size_t at = s->transfer.len;
 
 	if (s->line.whole)
 		return send_on_usb(s, packet, len, e);
-	if (twin_serial_frame(packet, len, &frame, e) != 0)
+	if (twin_serial_frame(packet, len, &s->transfer, e) != 0)
 		return -1;
 	/* behind flag, revision and count comes the header version: never an escape */
 	if (is_to_be_damaged(s))
-		frame.data[3] ^= 0x40;
-	return twin_line_write(&s->line, frame.data, frame.len, e);
+		s->transfer.data[at + 3] ^= 0x40;
+	return 0;
 }
 
 static int send_message(struct station_side *s, const struct twin_origin *to, uint8_t type,
@@ -149,7 +149,7 @@ static int answer_spdm(struct station_side *s, const struct twin_origin *from, e
 		return 0;
 	if (twin_device_answer(&s->device, &request, clock_now_ms(), &a, e) != 0)
 		return -1;
-	twin_line_wait_ms(a.after_ms);
+	twin_line_wait_ms(&s->line, a.after_ms);
 	if (decide(s, step, ret, e) != 0)
 		return -1;
 	if (*ret != FATE_ANSWER)
@@ -239,8 +239,10 @@ static int run(struct station_side *s, struct err *e)
 				   : take_bytes(s, bytes, got, &fate, e);
 		if (rc != 0)
 			return -1;
-		if (fate == FATE_RESET)
+		if (fate == FATE_RESET) {
+			twin_line_settle(&s->line);
 			return 0;
+		}
 	}
 }
 

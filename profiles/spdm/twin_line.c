@@ -10,51 +10,73 @@
 
 enum {
 	BITS_PER_BYTE = 10, /* 8N1 */
-	SLICE = 64,         /* bytes between two pauses */
+	SLICE_MS = 16,      /* bytes come in lumps: the latency timer of a common USB adapter */
+	SLICE_MIN = 64,     /* bytes */
 	FULL_MS = 1000,     /* a reader that takes nothing for so long is not there */
 };
 
-static void wait_us(int64_t us)
+static void wait_until_us(int64_t us)
 {
-	struct timespec left = { us / 1000000, us % 1000000 * 1000 };
+	const struct timespec t = { us / 1000000, us % 1000000 * 1000 };
 
-	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
 		continue;
 }
 
-void twin_line_wait_ms(int64_t ms)
+static void account_late(const struct twin_line *l, int64_t due_us)
 {
-	wait_us(ms * 1000);
+	int64_t late_us = clock_now_us() - due_us;
+
+	if (l->account != NULL && late_us > 0)
+		l->account->late_us += late_us;
 }
 
-/* How long bytes are on the wire. */
-static void pace(const struct twin_line *l, size_t bytes)
+/* So much of the device's time goes by; nobody waits for it before he must. */
+static void advance(struct twin_line *l, int64_t us)
 {
-	int64_t begun = clock_now_us();
-
-	if (l->baud == 0)
-		return;
-	wait_us((int64_t)bytes * BITS_PER_BYTE * 1000000 / l->baud);
+	l->free_us += us;
 	if (l->account != NULL)
-		l->account->line_us += clock_now_us() - begun;
+		l->account->busy_us += us;
 }
 
-static void account_idle(const struct twin_line *l)
+void twin_line_wait_ms(struct twin_line *l, int64_t ms)
 {
-	struct twin_account *a = l->account;
-
-	if (a == NULL || a->begun_us == 0)
-		return;
-	a->busy_us += clock_now_us() - a->begun_us;
-	a->begun_us = 0;
+	advance(l, ms * 1000);
 }
 
-static void account_read(const struct twin_line *l, ssize_t bytes)
+/* Bytes follow the last ones on the wire. */
+static void carry(struct twin_line *l, size_t bytes)
 {
-	if (l->account == NULL)
+	int64_t us = l->baud != 0 ? (int64_t)bytes * BITS_PER_BYTE * 1000000 / l->baud : 0;
+
+	advance(l, us);
+	if (l->account != NULL)
+		l->account->line_us += us;
+}
+
+/* The wire can not have been at work before now; the device may have been, and is late then. */
+static void catch_up(struct twin_line *l)
+{
+	int64_t now_us = clock_now_us();
+
+	if (l->free_us < now_us)
+		l->free_us = now_us;
+}
+
+void twin_line_settle(const struct twin_line *l)
+{
+	if (l->free_us > clock_now_us())
+		wait_until_us(l->free_us);
+}
+
+/* The device's own computing is over: what it cost, however long this process had to wait for it. */
+static void account_work(struct twin_line *l)
+{
+	if (l->cpu_us == 0)
 		return;
-	l->account->begun_us = clock_now_us();
-	l->account->in += bytes;
+	advance(l, clock_cpu_us() - l->cpu_us);
+	l->cpu_us = 0;
+	account_late(l, l->free_us);
 }
 
 static int gone(struct err *e, const char *doing)
@@ -62,28 +84,36 @@ static int gone(struct err *e, const char *doing)
 	return err_errno(e, ERR_LINK, "twin.line", "%s the line", doing);
 }
 
-int twin_line_read(const struct twin_line *l, void *data, size_t len, size_t *ret_got,
+/* 0 bytes where there is nothing yet. */
+static int read_some(const struct twin_line *l, void *data, size_t len, size_t *ret_got,
     struct err *e)
 {
-	account_idle(l);
-	for (;;) {
-		struct pollfd p = { .fd = l->fd, .events = POLLIN };
-		ssize_t n;
+	ssize_t n = read(l->fd, data, len);
 
+	if (n == 0)
+		return err_set(e, ERR_LINK, "twin.line", "the line is gone");
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return gone(e, "reading");
+	*ret_got = n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+int twin_line_read(struct twin_line *l, void *data, size_t len, size_t *ret_got, struct err *e)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	do {
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			return gone(e, "waiting on");
-		n = read(l->fd, data, len);
-		if (n > 0) {
-			account_read(l, n);
-			pace(l, (size_t)n);
-			*ret_got = (size_t)n;
-			return 0;
-		}
-		if (n == 0)
-			return err_set(e, ERR_LINK, "twin.line", "the line is gone");
-		if (errno != EINTR && errno != EAGAIN)
-			return gone(e, "reading");
-	}
+		if (read_some(l, data, len, ret_got, e) != 0)
+			return -1;
+	} while (*ret_got == 0);
+	catch_up(l);
+	carry(l, *ret_got);
+	if (l->account != NULL)
+		l->account->in += (int64_t)*ret_got;
+	l->cpu_us = clock_cpu_us();
+	return 0;
 }
 
 /* As much as goes at once; 0 bytes when nobody has read for long. */
@@ -94,34 +124,54 @@ static int write_some(const struct twin_line *l, const uint8_t *data, size_t len
 	ssize_t n;
 
 	*ret_done = 0;
-	if (poll(&p, 1, FULL_MS) == 0)
-		return 0;
-	n = write(l->fd, data, len);
-	if (n < 0 && errno != EINTR && errno != EAGAIN)
-		return gone(e, "writing to");
-	*ret_done = n > 0 ? (size_t)n : 0;
+	while ((n = write(l->fd, data, len)) < 0) {
+		if (errno != EINTR && errno != EAGAIN)
+			return gone(e, "writing to");
+		if (poll(&p, 1, FULL_MS) == 0)
+			return 0;
+	}
+	*ret_done = (size_t)n;
 	if (l->account != NULL)
-		l->account->out += (int64_t)*ret_done;
+		l->account->out += n;
 	return 0;
 }
 
-int twin_line_write(const struct twin_line *l, const void *data, size_t len, struct err *e)
+static size_t slice(const struct twin_line *l, size_t len)
 {
-	const uint8_t *p = data;
+	size_t most = SLICE_MIN;
 
-	FAILPOINT("device.answer");
+	if (l->baud * SLICE_MS / 1000 / BITS_PER_BYTE > SLICE_MIN)
+		most = (size_t)l->baud * SLICE_MS / 1000 / BITS_PER_BYTE;
+	return len < most || l->whole ? len : most;
+}
+
+static int write_paced(struct twin_line *l, const uint8_t *data, size_t len, struct err *e)
+{
 	while (len > 0) {
-		size_t n = len < SLICE || l->whole ? len : SLICE;
-		size_t done;
+		size_t n = slice(l, len), done;
 
-		pace(l, n);
-		if (write_some(l, p, n, &done, e) != 0)
-			return -1;
-		if (done == 0)
-			return 0;
-		p += done;
-		len -= done;
+		carry(l, n);
+		twin_line_settle(l);
+		for (size_t left = n; left > 0; left -= done) {
+			if (write_some(l, data, left, &done, e) != 0)
+				return -1;
+			if (done == 0)
+				return 0;
+			data += done;
+		}
+		len -= n;
 	}
+	account_late(l, l->free_us);
+	return 0;
+}
+
+int twin_line_write(struct twin_line *l, const void *data, size_t len, struct err *e)
+{
+	FAILPOINT("device.answer");
+	account_work(l);
+	catch_up(l);
+	if (write_paced(l, data, len, e) != 0)
+		return -1;
 	FAILPOINT("device.answered");
 	return 0;
 }

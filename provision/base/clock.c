@@ -24,6 +24,11 @@ int64_t clock_now_us(void)
 	return now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t clock_cpu_us(void)
+{
+	return now_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000;
+}
+
 int clock_left_ms(int64_t deadline)
 {
 	int64_t left = deadline - clock_now_ms();

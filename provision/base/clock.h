@@ -10,6 +10,8 @@
 int64_t clock_now_ms(void);
 /* The same clock in microseconds, for measuring. */
 int64_t clock_now_us(void);
+/* Processor time of this process in microseconds: what it did, however long it waited for a core. */
+int64_t clock_cpu_us(void);
 /* Milliseconds left, 0 when past; capped to INT_MAX for poll(2). */
 int clock_left_ms(int64_t deadline);
 /* Seconds since the epoch. */

@@ -278,7 +278,7 @@ static int enrol(const struct call *c, struct est_answer *ret, struct err *e)
 	post = {
 		.operation = c->operation,
 		.label = c->label->name,
-		.begun_us = clock_now_us(),
+		.begun_us = clock_cpu_us(),
 	};
 	AUTO(X509_REQ) *request = NULL;
 	struct err second = { 0 }; /* a failing log does not hide the first error */

@@ -102,7 +102,7 @@ int post_log(const struct post *p, int fd, struct err *e)
 	if (line == NULL)
 		return err_nomem(e);
 	if (json_set_new(line, "service_ms",
-		json_real((double)(clock_now_us() - p->begun_us) / 1000.0), e) != 0 ||
+		json_real((double)(clock_cpu_us() - p->begun_us) / 1000.0), e) != 0 ||
 	    add_certificates(line, p->issued, e) != 0)
 		return -1;
 	return append(line, fd, e);

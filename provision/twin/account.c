@@ -13,22 +13,15 @@ int account_open(const char *path, FILE **ret, struct err *e)
 	return *ret != NULL ? 0 : err_errno(e, ERR_CONFIG, "twin.log", "opening %s", path);
 }
 
-/* Whoever was ended at work had worked until now. */
-static int64_t busy_us(const struct twin_account *a, int64_t now_us)
-{
-	return a->busy_us + (a->begun_us != 0 ? now_us - a->begun_us : 0);
-}
-
 static json_t *describe(const struct fleet *f, const struct fleet_slot *s)
 {
 	const struct twin_account *a = s->account;
-	int64_t now_us = clock_now_us();
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "serial",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "serial",
 	    f->devices[s->device].serial, "slot", (json_int_t)(s - f->slots) + 1, "plugged_us",
-	    (json_int_t)a->shown_us, "unplugged_us", (json_int_t)now_us, "busy_us",
-	    (json_int_t)busy_us(a, now_us), "line_us", (json_int_t)a->line_us, "in",
-	    (json_int_t)a->in, "out", (json_int_t)a->out);
+	    (json_int_t)a->shown_us, "unplugged_us", (json_int_t)clock_now_us(), "busy_us",
+	    (json_int_t)a->busy_us, "line_us", (json_int_t)a->line_us, "late_us",
+	    (json_int_t)a->late_us, "in", (json_int_t)a->in, "out", (json_int_t)a->out);
 }
 
 void account_log(const struct fleet *f, const struct fleet_slot *s)

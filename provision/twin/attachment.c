@@ -38,6 +38,7 @@ _Noreturn static void run(const struct skin_ops *ops, struct skin *skin,
 
 	(void)sigemptyset(&none); /* valid sets and signals */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_TIMERSLACK, 1UL); /* ns; else every wait is 50 us longer */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || setpgid(0, 0) != 0 ||
 	    shed_descriptors(&ready, &keep) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
 		_exit(1);

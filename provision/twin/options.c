@@ -73,7 +73,8 @@ void options_usage(FILE *out)
 	    "host.\n"
 	    "FILE gets a JSON line for each device that is taken out: how long it and its line "
 	    "were\n"
-	    "at work, and the bytes (where its family keeps account: spdm).\n"
+	    "at work by its own clock, how late this machine was, and the bytes (where its family\n"
+	    "keeps account: spdm).\n"
 	    "Families:\n",
 	    out);
 	for (size_t i = 0; twin_at(i) != NULL; i++) {

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #include "own.h"
 #include "testing.h"
@@ -70,6 +71,19 @@ static void test_clocks_agree(void **state)
 	assert_true(clock_parse(text) >= wall && clock_parse(text) - wall < 5000);
 }
 
+/* What is slept is not worked. */
+static void test_processor_time(void **state)
+{
+	const struct timespec nap = { 0, 20000000 };
+	int64_t wall = clock_now_us(), cpu = clock_cpu_us();
+
+	(void)state;
+	assert_true(cpu > 0);
+	(void)nanosleep(&nap, NULL);
+	assert_true(clock_cpu_us() >= cpu);
+	assert_true(clock_cpu_us() - cpu < clock_now_us() - wall);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +91,7 @@ int main(void)
 		cmocka_unit_test(test_not_a_time),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_clocks_agree),
+		cmocka_unit_test(test_processor_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

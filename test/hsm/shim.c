@@ -8,7 +8,7 @@
  *   SHIM_HANG        name of a function that never returns
  *   SHIM_PER_CALLER  each C_GetFunctionList gives another list, as p11-kit's remote client does
  *   SHIM_TRACE       file to which each call appends "PROGRAM FUNCTION\n"
- *   SHIM_TIMES       file to which each C_Sign appends "PROGRAM MICROSECONDS\n", without the calls around it
+ *   SHIM_TIMES       file to which each C_Sign appends "PROGRAM MICROSECONDS\n" of processor time, without the calls around it
  *   SHIM_CONTROL     file that can change while the module runs. One line: PROGRAM FUNCTION ACTION VALUE N
  *                    PROGRAM is a process's name or "*"; FUNCTION a name or "*"; ACTION "fail" (returns
  *                    VALUE), "hang", "spoil" (C_Sign's signature) or "die" (SIGKILL); it takes effect from
@@ -43,11 +43,12 @@ static void append(const char *variable, const char *first, const char *second)
 	}
 }
 
+/* A busy machine's delays are not the token's time. */
 static long long now_us(void)
 {
 	struct timespec t = { 0 };
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 

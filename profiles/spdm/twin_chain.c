@@ -22,11 +22,15 @@ int twin_chain_root(const struct buf *certificates, const struct twin_hash *hash
     struct err *e)
 {
 	const uint8_t *p = certificates->data;
-	AUTO(X509) *root = d2i_X509(NULL, &p, (long)certificates->len);
+	int tag, class;
+	long len = 0;
 
-	if (root == NULL)
+	/* its length is enough: it was read when it was stored, and is asked for with every portion of a chain */
+	if (certificates->len == 0 ||
+	    (ASN1_get_object(&p, &len, &tag, &class, (long)certificates->len) & 0x81) != 0)
 		return refuse(e, "there is no certificate");
-	return twin_hash(hash, certificates->data, (size_t)(p - certificates->data), ret, e);
+	return twin_hash(hash, certificates->data, (size_t)(p - certificates->data) + (size_t)len,
+	    ret, e);
 }
 
 /* Path rules (CA, path length, validity) from the root to the leaf; the order is checked apart. */
@@ -99,14 +103,12 @@ static int check_leaf(X509 *leaf, EVP_PKEY *key, bool strict, struct err *e)
 	return 0;
 }
 
-int twin_chain_check(const struct buf *certificates, const struct twin_hash *hash,
+int twin_chain_check(const struct buf *certificates, X509_STACK *list, const struct twin_hash *hash,
     const uint8_t *root_hash, EVP_PKEY *key, bool strict, struct err *e)
 {
-	AUTO(X509_STACK) *list = NULL;
 	AUTO_STRUCT(buf) digest = { 0 };
 
-	if (x509_parse_list(certificates->data, certificates->len, &list, ERR_DEVICE, e) != 0 ||
-	    twin_chain_root(certificates, hash, &digest, e) != 0)
+	if (twin_chain_root(certificates, hash, &digest, e) != 0)
 		return -1;
 	if (memcmp(digest.data, root_hash, hash->len) != 0)
 		return refuse(e, "RootHash is not the first certificate's");

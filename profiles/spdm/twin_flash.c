@@ -12,8 +12,10 @@ void twin_flash_free(struct twin_flash *f)
 {
 	free(f->path);
 	free(f->log_path);
-	for (size_t i = 0; i < TWIN_KEYS; i++)
+	for (size_t i = 0; i < TWIN_KEYS; i++) {
 		EVP_PKEY_free(f->pairs[i].key);
+		buf_free(&f->pairs[i].stored);
+	}
 	buf_free(&f->slot.certificates);
 	buf_free(&f->pending.certificates);
 	buf_free(&f->anchors);
@@ -24,14 +26,14 @@ enum { LOG_MAX = 1 << 20 };
 
 static int read_pair(struct twin_key_pair *pair, const json_t *object, struct err *e)
 {
-	AUTO_STRUCT(buf) stored = { 0 };
+	struct buf *stored = &pair->stored;
 
-	if (json_get_bytes(object, "private", &stored, ERR_DEVICE, e) != 0)
+	if (json_get_bytes(object, "private", stored, ERR_DEVICE, e) != 0)
 		return -1;
 	pair->asym = (uint32_t)json_opt_int(object, "asym", 0);
 	pair->usage = (uint16_t)json_opt_int(object, "usage", 0);
 	pair->slots = (uint8_t)json_opt_int(object, "slots", 0);
-	return stored.len > 0 ? twin_key_restore(&stored, &pair->key, e) : 0;
+	return stored->len > 0 ? twin_key_restore(stored, &pair->key, e) : 0;
 }
 
 static int read_slot(struct twin_slot *slot, const json_t *flash, const char *name, struct err *e)
@@ -138,14 +140,14 @@ int twin_flash_load(struct twin_flash *ret, const char *folder, struct err *e)
 	return 0;
 }
 
-static int set_pair(json_t *list, const struct twin_key_pair *pair, struct err *e)
+static int set_pair(json_t *list, struct twin_key_pair *pair, struct err *e)
 {
-	AUTO_STRUCT(buf) stored = { 0 };
 	AUTO(json_t) *object = json_object();
 
-	if (pair->key != NULL && twin_key_store(pair->key, &stored, e) != 0)
+	if (pair->key != NULL && pair->stored.len == 0 &&
+	    twin_key_store(pair->key, &pair->stored, e) != 0)
 		return -1;
-	if (json_set_bytes(object, "private", stored.data, stored.len, e) != 0 ||
+	if (json_set_bytes(object, "private", pair->stored.data, pair->stored.len, e) != 0 ||
 	    json_set_int(object, "asym", pair->asym, e) != 0 ||
 	    json_set_int(object, "usage", pair->usage, e) != 0 ||
 	    json_set_int(object, "slots", pair->slots, e) != 0)
@@ -175,7 +177,7 @@ static int set_tag(json_t *list, const struct twin_tag *tag, struct err *e)
 	return json_array_append_new(list, steal(&object)) == 0 ? 0 : err_nomem(e);
 }
 
-static int set_lists(json_t *flash, const struct twin_flash *f, struct err *e)
+static int set_lists(json_t *flash, struct twin_flash *f, struct err *e)
 {
 	AUTO(json_t) *pairs = json_array();
 	AUTO(json_t) *tags = json_array();
@@ -191,7 +193,7 @@ static int set_lists(json_t *flash, const struct twin_flash *f, struct err *e)
 	return json_set_new(flash, "tags", steal(&tags), e);
 }
 
-static int add_content(const struct twin_flash *f, struct buf *ret, struct err *e)
+static int add_content(struct twin_flash *f, struct buf *ret, struct err *e)
 {
 	AUTO(json_t) *flash = json_object();
 

@@ -13,8 +13,9 @@ enum { TWIN_KEYS = 2, TWIN_TRACKING_TAGS = 7 };
 
 /* KeyPairID is the index plus one. */
 struct twin_key_pair {
-	EVP_PKEY *key; /* NULL: erased or never made */
-	uint32_t asym; /* AsymAlgo of key pairs, 0 without a key */
+	EVP_PKEY *key;     /* NULL: erased or never made */
+	struct buf stored; /* the key as it lies in the flash; empty until it does */
+	uint32_t asym;     /* AsymAlgo of key pairs, 0 without a key */
 	uint16_t usage;
 	uint8_t slots; /* AssocCertSlotMask */
 };

@@ -79,6 +79,7 @@ static enum spdm_error erase(struct twin_device *d, struct twin_key_pair *pair)
 	if (d->flash.slot.pair == id)
 		buf_clear(&d->flash.slot.certificates);
 	EVP_PKEY_free(pair->key);
+	buf_free(&pair->stored);
 	*pair = (struct twin_key_pair){ 0 };
 	return 0;
 }

@@ -231,7 +231,7 @@ static enum spdm_error check_chain(const struct twin_device *d, const struct twi
 		return SPDM_ERROR_INVALID_REQUEST;
 	if (pair == 0 || d->flash.pairs[pair - 1].key == NULL)
 		return SPDM_ERROR_UNSPECIFIED;
-	if (twin_chain_check(ret_certificates, d->connection.hash, chain + CHAIN_HEADER,
+	if (twin_chain_check(ret_certificates, list, d->connection.hash, chain + CHAIN_HEADER,
 		d->flash.pairs[pair - 1].key, twin_is_13(d), &why) != 0)
 		return SPDM_ERROR_UNSPECIFIED;
 	return 0;

@@ -13,6 +13,7 @@
 #include "attachment.h"
 #include "gadget_plan.h"
 #include "file.h"
+#include "warm.h"
 
 static int make_folder(const struct fleet *f, const char *name, struct err *e)
 {
@@ -97,7 +98,7 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "finding %s", options->dir);
 	if (account_open(options->log, &f.log, e) != 0 || make_folder(&f, "port", e) != 0 ||
 	    make_devices(&f, e) != 0 || open_slots(&f, e) != 0 ||
-	    options->skin->open(&f.skin, options, e) != 0)
+	    options->skin->open(&f.skin, options, e) != 0 || warm_up(e) != 0)
 		return -1;
 	*ret = f;
 	memset(&f, 0, sizeof(f));

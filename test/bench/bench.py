@@ -55,8 +55,8 @@ def read_arguments():
     parser.add_argument("--full", action="store_true", help="10 million units too (group records)")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--tiny", action="store_true", help="two slots: to see that it works, not how fast")
-    parser.add_argument("--out", default=os.path.join(os.environ["KILN_SOURCE"], "build"), help="where bench.json and "
-                        "bench.svg go")
+    parser.add_argument("--out", default=os.path.join(os.environ["KILN_SOURCE"], "build"), help="where bench.json, "
+                        "bench.md and bench.svg go")
     parser.add_argument("group", nargs="*", help=" ".join(GROUPS) + "; all without one")
     arguments = parser.parse_args()
     for name in arguments.group:
@@ -115,6 +115,7 @@ def main():
     whole = {"machine": before, "load_after": os.getloadavg(), "rounds": arguments.rounds, "quick": arguments.quick,
              **board.describe()}
     write(os.path.join(arguments.out, "bench.json"), json.dumps(whole, indent=1) + "\n")
+    write(os.path.join(arguments.out, "bench.md"), report.markdown(board, whole))
     if board.series:
         write(os.path.join(arguments.out, "bench.svg"), report.plot(whole["plot"]))
 

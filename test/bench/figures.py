@@ -43,10 +43,24 @@ def mean_path(units):
     return sum(u.path for u in units) / len(units)
 
 
-def floor(units, slots):
+@dataclasses.dataclass
+class Floor:
+    """What no station can go below, and by what (reference: LB of the performance model)."""
+    seconds: float
+    bound: str
+
+
+EMULATORS = "the emulators' CPU"
+
+
+def floor(units, slots, emulators_s=0, cores=1):
     """No station is faster: each slot's units come one after the other, the CA and the HSM (one of each here) do one
-    thing at a time."""
-    return max(math.ceil(len(units) / slots) * mean_path(units), sum(u.ca for u in units), sum(u.hsm for u in units))
+    thing at a time. emulators_s: the processor time of what on a line would be no part of the station's machine, the
+    devices, the CA, the hands; here it shares the cores with the station. The station's own is never in it."""
+    terms = {"slots": math.ceil(len(units) / slots) * mean_path(units), "CA": sum(u.ca for u in units),
+             "HSM": sum(u.hsm for u in units), EMULATORS: emulators_s / cores}
+    bound = max(terms, key=terms.get)
+    return Floor(terms[bound], bound)
 
 
 def busy(units):
@@ -57,8 +71,12 @@ def busy(units):
     return slots
 
 
-def efficiency(units, slots):
-    return floor(units, slots) / max(busy(units).values())
+def efficiency(units, slots, emulators_s=0, cores=1):
+    """The floor to what it took: the slowest slot; or where the emulators' processor time is the floor, which the
+    hands' is part of, the whole run."""
+    least = floor(units, slots, emulators_s, cores)
+    whole = max(u.ended for u in units) - min(u.begun for u in units)
+    return least.seconds / (whole if least.bound == EMULATORS else max(busy(units).values()))
 
 
 @dataclasses.dataclass
@@ -71,6 +89,7 @@ class Figure:
     q: float = None
     digits: int = 2
     rounds: list = dataclasses.field(default_factory=list)
+    bounds: list = dataclasses.field(default_factory=list)
 
     def values(self):
         return [quantile(r, self.q) for r in self.rounds] if self.q else self.rounds
@@ -87,10 +106,14 @@ class Figure:
         """None where there is nothing to meet. The median counts; the worst round stands beside it."""
         return OPERATORS[self.bar[0]](self.median(), self.bar[1]) if self.bar else None
 
+    def bound(self):
+        """What the floor was made by, in most rounds."""
+        return max(self.bounds, key=self.bounds.count) if self.bounds else None
+
     def describe(self):
         return {"id": self.id, "what": self.what, "unit": self.unit, "median": self.median(), "worst": self.worst(),
                 "bar": f"{self.bar[0]} {self.bar[1]:g}" if self.bar else None, "met": self.met(),
-                "rounds": self.values()}
+                "floor": self.bound(), "rounds": self.values()}
 
 
 class Board:
@@ -99,10 +122,12 @@ class Board:
     def __init__(self):
         self.figures, self.series, self.notes = {}, {}, []
 
-    def tell(self, id, value, what, **more):
-        """One round's value (or samples)."""
+    def tell(self, id, value, what, bound=None, **more):
+        """One round's value (or samples); bound: the floor's that is in it."""
         figure = self.figures.setdefault(id, Figure(id, what, **more))
         figure.rounds.append(value)
+        if bound:
+            figure.bounds.append(bound)
 
     def point(self, series, x, y):
         """One round's point of the plot."""

@@ -13,9 +13,16 @@ def cpu(context, board, slots):
     each = context.count(8, 4)
     with Station(slots, each, 0.5) as station:
         hands = run(station)
-        per_unit = hands.cpu_s() / len(hands.units)
-    board.tell("cost.cpu", 1000 * per_unit, f"CPU of 1,000 units, {slots} slots, TLS kept alive", unit="s",
-               bar=("<=", 5))
+        count = len(hands.units)
+    board.tell("cost.cpu", 1000 * hands.cpu_s() / count, f"CPU of 1,000 units, {slots} slots, TLS kept alive",
+               unit="s", bar=("<=", 5))
+    for name, seconds in hands.programs_cpu_s().items():
+        board.tell(f"cost.cpu.{name}", 1000 * seconds / count, f"  of it {name}", unit="s")
+    board.tell("cost.cpu.emulators", 1000 * hands.emulators_s() / count, "CPU of the emulators, per 1,000 units",
+               unit="s")
+    for name, seconds in hands.emulators_cpu_s().items():
+        board.tell(f"cost.cpu.emulators.{name}", 1000 * seconds / count, f"  of it {name}", unit="s")
+    board.tell("cost.cores", 100 * hands.cores_used(), "all cores were in use", unit="%", digits=0)
 
 
 def cpu_with_handshakes(context, board, slots):

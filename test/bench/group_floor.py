@@ -1,4 +1,7 @@
-"""Against the floor: what the devices, their lines, the CA and the HSM took, by their own account."""
+"""Against the floor: what the devices, their lines, the CA and the HSM took, by their own account, and what all that
+is emulated takes of the cores."""
+
+import os
 
 from figures import efficiency, floor
 from rig import Station, run, sync_times
@@ -10,8 +13,13 @@ EACH = {0.5: 4, 5.0: 2}
 
 def tell_units(board, device_s, slots, hands):
     units = hands.passages()
-    board.tell(f"floor.efficiency.{device_s:g}s.{slots}", efficiency(units, slots),
-               f"efficiency, {device_s:g} s devices, {slots} slot{'s' * (slots > 1)}", bar=(">=", BARS[device_s]), digits=3)
+    terms = (units, slots, hands.emulators_s(), os.cpu_count())
+    least, share = floor(*terms), efficiency(*terms)
+    board.tell(f"floor.efficiency.{device_s:g}s.{slots}", share,
+               f"efficiency, {device_s:g} s devices, {slots} slot{'s' * (slots > 1)}", bar=(">=", BARS[device_s]),
+               digits=3, bound=least.bound)
+    board.tell(f"floor.cores.{device_s:g}s.{slots}", 100 * hands.cores_used(), "  all cores were in use", unit="%",
+               digits=0)
     if slots == 1:
         overhead = [u.overhead * 1000 for u in units]
         board.tell(f"floor.overhead.{device_s:g}s.p50", overhead, f"overhead of a unit, {device_s:g} s devices, 1 slot",
@@ -19,10 +27,8 @@ def tell_units(board, device_s, slots, hands):
         board.tell(f"floor.overhead.{device_s:g}s.p99", overhead, "  its p99", unit="ms", bar=("<=", 25), q=0.99,
                    digits=1)
     if device_s == min(BARS):
-        # of equal units, or a slow last one would count as idle slots
-        per_slot = len(units) / slots
-        board.point("kiln", slots, 3600 * len(units) / (floor(units, slots) / efficiency(units, slots)))
-        board.point("floor", slots, 3600 * slots * per_slot / floor(units, slots))
+        board.point("kiln", slots, 3600 * len(units) * share / least.seconds)
+        board.point("floor", slots, 3600 * len(units) / least.seconds)
         board.tell(f"floor.device.{slots}", sum(u.device for u in units) / len(units),
                    f"  what its device and line took, {slots} slot{'s' * (slots > 1)}", unit="s", digits=3)
 

@@ -12,6 +12,7 @@ from figures import Unit  # noqa: E402
 from station_kit import KILN, Batch, Program, World, build_shim  # noqa: E402
 
 OURS = ("kiln", "kiln-slot", "kiln-enroller", "kiln-signer")
+TICKS = os.sysconf("SC_CLK_TCK")
 SMALL_LINE = 460800
 LINE = 115200
 # What the spdm device of the bench spends beside its key, by the line's speed: bytes on it, and its own signatures.
@@ -59,6 +60,11 @@ class Station(World):
             lines = []
         return {line["serial"]: line for line in lines}
 
+    def emulators_used(self):
+        """Processor time so far of what is no part of a station: devices, CA, and this program, the hands."""
+        return {"kiln-twin": cpu_with_children_s(self.twins.process.pid),
+                "kiln-devca": cpu_with_children_s(self.ca.process.pid), "hands": time.process_time()}
+
     def ca_times(self):
         return [p["service_ms"] / 1000 for p in self.posts() if p["answer"] == "issued"]
 
@@ -84,7 +90,8 @@ class Hands(Batch):
             self.queues.setdefault(i % slots + 1, []).append(serial)
         self.begun = self.begun_wall = self.ended = None
         self.usage = None
-        self.cpu_before = 0.0
+        self.cpu_before, self.programs_before, self.programs_after = 0.0, {}, {}
+        self.emulators_before = self.emulators_after = self.cores_before = self.cores_after = None
         super().__init__(station, "--list", station.path("units.csv"), **options)
 
     def read(self):
@@ -95,7 +102,7 @@ class Hands(Batch):
             event = {**json.loads(line), "_at": now}
             if event["event"] == "arrived" and self.begun is None:
                 self.begun, self.begun_wall = now, time.time()
-                self.cpu_before = cpu_s(family_of(self.process.pid))
+                self.note_begun()
             with self.seen:
                 self.events.append(event)
                 if event["event"] == "unit":
@@ -104,6 +111,18 @@ class Hands(Batch):
             if event["event"] == "unit":
                 self.ended = now
                 self.next(int(event["slot"]), event)
+                self.note_ended()
+
+    def note_begun(self):
+        self.programs_before = programs_s(family_of(self.process.pid))
+        self.cpu_before = sum(self.programs_before.values())
+        self.emulators_before, self.cores_before = self.world.emulators_used(), cores()
+
+    def note_ended(self):
+        """Of the last unit only: to look costs the machine that is measured."""
+        if len(self.units) == self.world.options["devices"]:
+            self.programs_after = programs_s(family_of(self.process.pid))
+            self.emulators_after, self.cores_after = self.world.emulators_used(), cores()
 
     def next(self, slot, event):
         self.world.twins.ask("unplug", slot=slot)
@@ -129,6 +148,23 @@ class Hands(Batch):
     def cpu_s(self):
         """Of all its programs from the first arrival to the end, theirs included."""
         return self.usage.ru_utime + self.usage.ru_stime - self.cpu_before
+
+    def programs_cpu_s(self):
+        """The same by program: those that live through the run by what they had used at its last unit. kiln-slot
+        lives for a unit, so the rest is its."""
+        used = {name: self.programs_after.get(name, 0) - self.programs_before.get(name, 0) for name in OURS}
+        return {**used, "kiln-slot": self.cpu_s() - sum(s for name, s in used.items() if name != "kiln-slot")}
+
+    def emulators_cpu_s(self):
+        return {name: s - self.emulators_before[name] for name, s in self.emulators_after.items()}
+
+    def emulators_s(self):
+        return sum(self.emulators_cpu_s().values())
+
+    def cores_used(self):
+        """How much of all cores was in use, by whomever, from the first arrival to the last unit: 1 is all."""
+        busy, whole = (after - before for before, after in zip(self.cores_before, self.cores_after))
+        return busy / whole
 
     def passages(self):
         """What is to be held against the floor. CA and HSM are the run's means: who asked is not in their logs."""
@@ -174,17 +210,36 @@ def family_of(pid):
     return found
 
 
-def cpu_s(pids):
-    """What processes that live have used, to the nanosecond; theirs that ended before are not in it."""
-    total = 0
+def programs_s(pids):
+    """By program, what processes that live have used, to the nanosecond; theirs that ended before are not in it."""
+    used = {}
     for pid in pids:
         try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                name = file.read().strip()
             for thread in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="utf-8") as file:
-                    total += int(file.read().split()[0])
+                    used[name] = used.get(name, 0) + int(file.read().split()[0]) / 1e9
         except OSError:
             continue
-    return total / 1e9
+    return used
+
+
+def cpu_s(pids):
+    return sum(programs_s(pids).values())
+
+
+def cpu_with_children_s(pid):
+    """A process, and its children that have ended."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:15])) / TICKS
+
+
+def cores():
+    """(seconds in which a core was in use, seconds in all), of all cores since boot."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        times = [int(word) / TICKS for word in file.readline().split()[1:9]]
+    return sum(times) - times[3] - times[4], sum(times) # idle, iowait
 
 
 def pss_kib(pids):

@@ -24,15 +24,22 @@ class Quantiles(unittest.TestCase):
 class Floors(unittest.TestCase):
     def test_units_of_a_slot_come_one_after_the_other(self):
         units = [Unit(1, 0, 0, device=2)] * 5
-        self.assertEqual(floor(units, 2), 6)
-        self.assertEqual(floor(units, 5), 2)
+        self.assertEqual(floor(units, 2).seconds, 6)
+        self.assertEqual(floor(units, 5).seconds, 2)
 
     def test_path_has_device_ca_and_hsm(self):
-        self.assertAlmostEqual(floor([Unit(1, 0, 0, device=2, ca=0.5, hsm=0.25)], 1), 2.75)
+        self.assertAlmostEqual(floor([Unit(1, 0, 0, device=2, ca=0.5, hsm=0.25)], 1).seconds, 2.75)
 
     def test_ca_and_hsm_do_one_thing_at_a_time(self):
-        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, ca=0.5) for i in range(8)], 8), 4)
-        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, hsm=0.75) for i in range(8)], 8), 6)
+        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, ca=0.5) for i in range(8)], 8).seconds, 4)
+        self.assertAlmostEqual(floor([Unit(i, 0, 0, device=1, hsm=0.75) for i in range(8)], 8).seconds, 6)
+
+    def test_emulators_share_the_cores(self):
+        units = [Unit(i, 0, 4, device=1) for i in range(8)]
+        least = floor(units, 8, emulators_s=6, cores=2)
+        self.assertEqual((least.seconds, least.bound), (3, "the emulators' CPU"))
+        self.assertAlmostEqual(efficiency(units, 8, emulators_s=6, cores=2), 0.75)
+        self.assertEqual(floor(units, 8, emulators_s=6, cores=8).bound, "slots")
 
     def test_efficiency_is_of_the_slowest_slot_without_its_hands(self):
         units = [Unit(1, 0, 2, device=1), Unit(1, 10, 12, device=1), Unit(2, 0, 1, device=1), Unit(2, 1, 2, device=1)]
@@ -85,6 +92,17 @@ class Report(unittest.TestCase):
         self.assertRegex(text, r"efficiency +0.50 +0.50 +>= 0.9 +MISSED\n")
         self.assertRegex(text, r"rate +5,000 +5,000\n")
         self.assertIn("a note", text)
+
+    def test_what_made_the_floor_is_beside_it(self):
+        board = Board()
+        for bound in ("slots", "CA", "CA"):
+            board.tell("a", 0.95, "efficiency", bar=(">=", 0.9), bound=bound)
+        board.tell("b", 1, "  of it <kiln>", unit="s")
+        self.assertRegex(report.table(board), r">= 0.9 +met +CA\n")
+        text = report.markdown(board, {"machine": {"cpu": "C", "cores": 2, "kernel": "6"}, "rounds": 3, "quick": True})
+        self.assertIn("C, 2 cores, Linux 6; 3 rounds, --quick;", text)
+        self.assertIn("| efficiency | 0.95 | 0.95 | >= 0.9 | met | CA |\n", text)
+        self.assertIn("| &nbsp;&nbsp;of it &lt;kiln> | 1.00 s | 1.00 s |  |  |  |\n", text)
 
     def test_plot_is_svg_with_every_series(self):
         text = report.plot({"kiln": [(1, 7000), (64, 400000)], "floor": [(1, 7200), (64, 460000)],

@@ -29,7 +29,7 @@ def cpu_with_handshakes(context, board, slots):
     with Station(slots, context.count(4, 2), 0.5, label="close") as station:
         hands = run(station)
         per_unit = hands.cpu_s() / len(hands.units)
-    board.tell("cost.cpu.handshake", 1000 * per_unit, "  with a TLS handshake each", unit="s", bar=("<=", 10))
+    board.tell("cost.cpu.handshake", 1000 * per_unit, "CPU of 1,000 units, a TLS handshake each", unit="s", bar=("<=", 10))
 
 
 class Weighed(Hands):

@@ -10,8 +10,8 @@ must_check int spdm_get_digest(struct spdm_connection *c, uint8_t ret[static SPD
     bool *ret_present, struct err *e);
 
 /*
- * GET_DIGESTS and GET_CERTIFICATE: slot 0's chain structure into ret (replaced), equal to its digest.
- * Errors: DEVICE "device.empty" (no chain), "device.chain" (the device contradicts itself).
+ * GET_CERTIFICATE: slot 0's chain structure into ret (replaced). A CHALLENGE on the same connection is over
+ * what was read. Errors: DEVICE "device.empty" (no chain).
  */
 must_check int spdm_get_chain(struct spdm_connection *c, struct buf *ret, struct err *e);
 

@@ -39,7 +39,8 @@ int spdm_prove(struct spdm_connection *c, const uint8_t nonce[static SPDM_NONCE_
 	size_t len;
 
 	if (spdm_require(c, SPDM_CAP_CERT | SPDM_CAP_CHAL, "CERT_CAP, CHAL_CAP", e) != 0 ||
-	    spdm_get_chain(c, &chain, e) != 0 || make_request(c, nonce, &request, e) != 0 ||
+	    (!c->has_chain && spdm_get_chain(c, &chain, e) != 0) ||
+	    make_request(c, nonce, &request, e) != 0 ||
 	    spdm_exchange(&c->peer, &request, SPDM_CRYPTO, &answer, e) != 0)
 		return -1;
 	len = signed_len(c, &answer);
@@ -50,6 +51,7 @@ int spdm_prove(struct spdm_connection *c, const uint8_t nonce[static SPDM_NONCE_
 	    buf_set(&proof.preimage, c->transcript.data, c->transcript.len, e) != 0 ||
 	    buf_set(&proof.signature, answer.data + len, signature_len, e) != 0)
 		return -1;
+	spdm_forget_chain(c);
 	(void)snprintf(proof.scheme, sizeof(proof.scheme), "%s", SPDM_PROOF_SCHEME); /* fits */
 	*ret = proof;
 	proof = (struct proof){ 0 };

@@ -21,7 +21,8 @@ struct reader {
 	size_t left;
 	uint8_t version;
 	bool multi_key;
-	const uint8_t *digest; /* of slot 0, hash_len bytes */
+	const uint8_t *digest;       /* of slot 0, where DIGESTS said it */
+	uint8_t hash[SPDM_HASH_MAX]; /* of the chain */
 	struct buf chain;
 	size_t chain_len;       /* as the first portion says */
 	uint8_t hash_type;      /* Param2 of CHALLENGE */
@@ -123,6 +124,7 @@ static int read_algorithms(struct reader *r, struct err *e)
 	return 0;
 }
 
+/* A requester that has read nothing yet need not ask for them. */
 static int read_digests(struct reader *r, struct err *e)
 {
 	size_t hash_len = r->options->algorithm->hash_len;
@@ -130,6 +132,8 @@ static int read_digests(struct reader *r, struct err *e)
 	const uint8_t *rest = NULL;
 	size_t slots = 0;
 
+	if (r->left >= SPDM_HEADER_LEN && r->p[1] == SPDM_GET_CERTIFICATE)
+		return 0;
 	if (take_message(r, r->version, SPDM_GET_DIGESTS, SPDM_HEADER_LEN, &m, e) != 0 ||
 	    take_message(r, r->version, SPDM_DIGESTS, SPDM_HEADER_LEN, &m, e) != 0)
 		return -1;
@@ -175,15 +179,14 @@ static int read_portion(struct reader *r, size_t *ret_left, struct err *e)
 static int read_chain(struct reader *r, struct err *e)
 {
 	const struct spdm_algorithm *a = r->options->algorithm;
-	uint8_t hash[SPDM_HASH_MAX];
 	size_t left = 0;
 
 	do
 		if (read_portion(r, &left, e) != 0)
 			return -1;
 	while (left > 0);
-	spdm_hash(a, r->chain.data, r->chain.len, hash);
-	if (memcmp(hash, r->digest, a->hash_len) != 0)
+	spdm_hash(a, r->chain.data, r->chain.len, r->hash);
+	if (r->digest != NULL && memcmp(r->hash, r->digest, a->hash_len) != 0)
 		return bad(e, "proof.chain", "DIGESTS is not the hash of the chain");
 	return 0;
 }
@@ -219,7 +222,7 @@ static int read_challenge_auth(struct reader *r, struct err *e)
 		return -1;
 	if ((m[2] & 15) != 0 || (m[2] & 0x80) != 0 || (m[3] & 1) == 0)
 		return bad(e, "proof.challenge", "the answer is not for certificate slot 0");
-	if (memcmp(chain_hash, r->digest, hash_len) != 0)
+	if (memcmp(chain_hash, r->hash, hash_len) != 0)
 		return bad(e, "proof.challenge", "CertChainHash is not the hash of the chain");
 	opaque_len = get_u16le(rest);
 	if (opaque_len > SPDM_OPAQUE_MAX)

@@ -24,11 +24,19 @@ void spdm_connection_free(struct spdm_connection *c)
 {
 	mctp_free(&c->peer.mctp);
 	buf_free(&c->transcript);
+	identity_free(&c->seen);
+}
+
+void spdm_forget_chain(struct spdm_connection *c)
+{
+	c->transcript.len = c->agreed_len;
+	c->has_chain = false;
 }
 
 int spdm_remember(struct spdm_connection *c, const struct buf *request, const struct buf *answer,
     size_t len, struct err *e)
 {
+	c->has_read = c->agreed_len > 0;
 	if (buf_add(&c->transcript, request->data, request->len, e) != 0)
 		return -1;
 	return buf_add(&c->transcript, answer->data, len, e);
@@ -52,6 +60,11 @@ static void forget(struct spdm_connection *c)
 	c->peer.chunks = false;
 	c->peer.crypto_ms = 0;
 	buf_clear(&c->transcript);
+	c->agreed_len = 0;
+	c->has_read = c->has_chain = false;
+	c->pair = (struct spdm_key_pair){ 0 };
+	identity_free(&c->seen);
+	c->seen = (struct identity){ 0 };
 }
 
 /* The highest version that both sides accept, from the le16 entries of VERSION. */
@@ -172,7 +185,10 @@ static int negotiate_algorithms(struct spdm_connection *c, struct err *e)
 			   : -1;
 	if (take_algorithms(c, &answer, e) != 0)
 		return -1;
-	return spdm_remember(c, &request, &answer, ALGORITHMS_LEN, e);
+	if (spdm_remember(c, &request, &answer, ALGORITHMS_LEN, e) != 0)
+		return -1;
+	c->agreed_len = c->transcript.len;
+	return 0;
 }
 
 static int try_connect(struct spdm_connection *c, struct err *e)

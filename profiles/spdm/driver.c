@@ -1,6 +1,7 @@
 /*
- * The steps of profiles/driver.h. Each begins with a connection of its own: a device that lost its
- * state, and a resumed slot, need no special case, and it is three short messages.
+ * The steps of profiles/driver.h. A step goes on with the connection of the one before, where that went
+ * well: three round trips less, and the chain that was read back need not be read again to be proved. A
+ * device that has forgotten the connection refuses its next message, and is then asked on a new one.
  */
 #include "driver.h"
 
@@ -22,6 +23,8 @@ struct spdm_device {
 	struct device base;
 	struct spdm_options options;
 	struct spdm_connection connection;
+	bool live; /* the last step went well: a device that is the same knows the connection */
+	bool kept; /* the present step goes on with it */
 };
 
 static void spdm_close(struct device *d)
@@ -58,8 +61,32 @@ static int connect_device(struct device *d, struct spdm_connection **ret, struct
 	struct spdm_device *s = (struct spdm_device *)d;
 
 	s->connection.peer.deadline = d->deadline;
+	s->kept = s->live && d->resume.len == 0; /* a token serves once */
+	s->live = false;
+	if (!s->kept && spdm_connect(&s->connection, e) != 0)
+		return -1;
+	s->connection.peer.asked = 0;
 	*ret = &s->connection;
-	return spdm_connect(&s->connection, e);
+	return 0;
+}
+
+/*
+ * The end of a step, by its result: true where it is to be done again, because the device knows nothing
+ * of the connection that was kept, and so did nothing. Which of these it says is its own.
+ */
+static bool is_forgotten(struct device *d, int rc, struct err *e)
+{
+	struct spdm_device *s = (struct spdm_device *)d;
+	const struct spdm_peer *p = &s->connection.peer;
+
+	s->live = rc == 0;
+	if (rc == 0 || !s->kept || p->asked != 1 ||
+	    (p->error_code != SPDM_ERROR_UNEXPECTED_REQUEST &&
+		p->error_code != SPDM_ERROR_VERSION_MISMATCH &&
+		p->error_code != SPDM_ERROR_REQUEST_RESYNCH))
+		return false;
+	*e = (struct err){ 0 };
+	return true;
 }
 
 /* The device wants a reset before it goes on; d->resume says where it goes on. Returns -1. */
@@ -82,26 +109,30 @@ static int reset_device(struct device *d, struct spdm_connection *c, struct err 
 static int spdm_op_identify(struct device *d, struct identity *ret, struct err *e)
 {
 	struct spdm_connection *c;
+	int rc;
 
-	if (connect_device(d, &c, e) != 0)
-		return -1;
-	return spdm_identify(c, ret, e);
+	do
+		rc = connect_device(d, &c, e) == 0 ? spdm_identify(c, ret, e) : -1;
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 static int spdm_op_keygen(struct device *d, const struct key_spec *spec, struct err *e)
 {
+	const char *name = ((struct spdm_device *)d)->options.algorithm->name;
 	struct spdm_connection *c;
+	int rc;
 
-	if (connect_device(d, &c, e) != 0)
-		return -1;
-	if (strcmp(spec->algorithm, c->options->algorithm->name) != 0)
+	if (strcmp(spec->algorithm, name) != 0)
 		return err_set(e, ERR_CONFIG, "device.key",
-		    "a key of %s was asked for, the profile has %s", spec->algorithm,
-		    c->options->algorithm->name);
-	return spdm_key_make(c, spec->replace, e);
+		    "a key of %s was asked for, the profile has %s", spec->algorithm, name);
+	do
+		rc = connect_device(d, &c, e) == 0 ? spdm_key_make(c, spec->replace, e) : -1;
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
-static int spdm_op_request(struct device *d, const struct subject *subject, struct buf *ret_csr,
+static int request(struct device *d, const struct subject *subject, struct buf *ret_csr,
     struct err *e)
 {
 	struct spdm_connection *c;
@@ -111,6 +142,17 @@ static int spdm_op_request(struct device *d, const struct subject *subject, stru
 	    spdm_request_csr(c, subject, &d->resume, ret_csr, &reset, e) != 0)
 		return -1;
 	return reset ? reset_device(d, c, e) : 0;
+}
+
+static int spdm_op_request(struct device *d, const struct subject *subject, struct buf *ret_csr,
+    struct err *e)
+{
+	int rc;
+
+	do
+		rc = request(d, subject, ret_csr, e);
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 static int install_chain(struct device *d, struct spdm_connection *c, const struct buf *ders,
@@ -149,17 +191,27 @@ static int unsupported(struct err *e, enum object object)
 	    object_name(object));
 }
 
-static int spdm_op_install(struct device *d, enum object object, const struct buf *ders,
-    struct err *e)
+static int install(struct device *d, enum object object, const struct buf *ders, struct err *e)
 {
 	struct spdm_connection *c;
 
-	if (object != OBJECT_CHAIN && object != OBJECT_ANCHORS)
-		return unsupported(e, object);
 	if (connect_device(d, &c, e) != 0)
 		return -1;
 	return object == OBJECT_CHAIN ? install_chain(d, c, ders, e)
 				      : spdm_vendor_put_anchors(c, ders, e);
+}
+
+static int spdm_op_install(struct device *d, enum object object, const struct buf *ders,
+    struct err *e)
+{
+	int rc;
+
+	if (object != OBJECT_CHAIN && object != OBJECT_ANCHORS)
+		return unsupported(e, object);
+	do
+		rc = install(d, object, ders, e);
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 static int readback_chain(struct spdm_connection *c, struct stored *ret, struct err *e)
@@ -190,34 +242,48 @@ static int readback_anchors(struct spdm_connection *c, struct stored *ret, struc
 	return 0;
 }
 
-static int spdm_op_readback(struct device *d, enum object object, struct stored *ret, struct err *e)
+static int readback(struct device *d, enum object object, struct stored *ret, struct err *e)
 {
 	struct spdm_connection *c;
 
-	if (object != OBJECT_CHAIN && object != OBJECT_ANCHORS)
-		return unsupported(e, object);
 	if (connect_device(d, &c, e) != 0)
 		return -1;
 	return object == OBJECT_CHAIN ? readback_chain(c, ret, e) : readback_anchors(c, ret, e);
+}
+
+static int spdm_op_readback(struct device *d, enum object object, struct stored *ret, struct err *e)
+{
+	int rc;
+
+	if (object != OBJECT_CHAIN && object != OBJECT_ANCHORS)
+		return unsupported(e, object);
+	do
+		rc = readback(d, object, ret, e);
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 static int spdm_op_prove(struct device *d, const uint8_t nonce[static 32], struct proof *ret,
     struct err *e)
 {
 	struct spdm_connection *c;
+	int rc;
 
-	if (connect_device(d, &c, e) != 0)
-		return -1;
-	return spdm_prove(c, nonce, ret, e);
+	do
+		rc = connect_device(d, &c, e) == 0 ? spdm_prove(c, nonce, ret, e) : -1;
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 static int spdm_op_seal(struct device *d, struct err *e)
 {
 	struct spdm_connection *c;
+	int rc;
 
-	if (connect_device(d, &c, e) != 0)
-		return -1;
-	return spdm_vendor_seal(c, e);
+	do
+		rc = connect_device(d, &c, e) == 0 ? spdm_vendor_seal(c, e) : -1;
+	while (is_forgotten(d, rc, e));
+	return rc;
 }
 
 extern const struct driver spdm_driver; /* the build's table of drivers declares it too */

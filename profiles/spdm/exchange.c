@@ -9,7 +9,6 @@ enum {
 	HELLO_MS = 500,
 	PLAIN_MS = 3000,   /* ST1 is 100 ms; a slow adapter and a busy host take the rest */
 	CRYPTO_MS = 10000, /* CTExponent is often announced as 0 */
-	EXPECTED_LEN = 4096,
 	BITS_ON_LINE = 12, /* of a byte, with its share of frames and escapes */
 
 	BUSY_MIN_MS = 50,
@@ -88,7 +87,7 @@ static int garbled(struct err *e, uint8_t request, const char *what)
 
 static int64_t answer_ms(const struct spdm_peer *p, enum spdm_cost cost, size_t len)
 {
-	int64_t bits = ((int64_t)len + EXPECTED_LEN) * BITS_ON_LINE;
+	int64_t bits = ((int64_t)len + SPDM_EXPECTED_LEN) * BITS_ON_LINE;
 	int64_t line_ms = p->baud > 0 ? bits * 1000 / p->baud : 0;
 
 	switch (cost) {
@@ -302,6 +301,7 @@ int spdm_exchange(struct spdm_peer *p, const struct buf *request, enum spdm_cost
 
 	p->error_code = p->error_data = 0;
 	for (;;) {
+		p->asked++;
 		if (ask(p, next, name & 0x7f, cost, ret, e) != 0)
 			return -1;
 		if (ret->data[1] != SPDM_ERROR)

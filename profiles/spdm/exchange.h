@@ -18,9 +18,13 @@ struct spdm_peer {
 	bool chunks;         /* both sides can */
 	int64_t crypto_ms;   /* what it wants for cryptography: CTExponent */
 	uint8_t handle;      /* of the last CHUNK_SEND */
+	unsigned asked;      /* requests, RESPOND_IF_READY among them, since somebody set it to 0 */
 	uint8_t error_code;  /* of the last refusal, else 0; what it said: */
 	uint8_t error_data;
 };
+
+/* Bytes of an answer that its time on the line is reckoned with: nobody asks for more at once. */
+enum { SPDM_EXPECTED_LEN = 4096 };
 
 /* How long an answer may take. */
 enum spdm_cost {

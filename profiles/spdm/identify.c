@@ -204,7 +204,8 @@ static int ask_own_way(struct spdm_connection *c, struct identity *ret, struct e
 	return -1;
 }
 
-/* All measurements, not signed: there may be no key yet. The whole message is the evidence. */
+/* All measurements, not signed: there may be no key yet. The whole message is the evidence. The device
+ * forgets what was read of its chain. */
 static int measure(struct spdm_connection *c, struct buf *ret, struct err *e)
 {
 	static const uint8_t context[SPDM_CONTEXT_LEN] = { 0 };
@@ -212,6 +213,7 @@ static int measure(struct spdm_connection *c, struct buf *ret, struct err *e)
 	AUTO_STRUCT(buf) request = { 0 };
 	AUTO_STRUCT(buf) answer = { 0 };
 
+	spdm_forget_chain(c);
 	if (buf_set(&request, head, sizeof(head), e) != 0 ||
 	    (c->peer.version >= SPDM_VERSION_13 &&
 		buf_add(&request, context, sizeof(context), e) != 0) ||
@@ -226,17 +228,42 @@ static int measure(struct spdm_connection *c, struct buf *ret, struct err *e)
 	return 0;
 }
 
+static bool is_seen(const struct spdm_connection *c, const struct identity *i)
+{
+	const struct identity *seen = &c->seen;
+
+	return strcmp(i->serial, seen->serial) == 0 && strcmp(i->model, seen->model) == 0 &&
+	       strcmp(i->firmware, seen->firmware) == 0 && strcmp(i->uuid, seen->uuid) == 0;
+}
+
+static int remember(struct spdm_connection *c, const struct identity *i, struct err *e)
+{
+	struct buf evidence = buf_steal(&c->seen.evidence);
+
+	c->seen = *i;
+	c->seen.evidence = evidence;
+	return buf_set(&c->seen.evidence, i->evidence.data, i->evidence.len, e);
+}
+
+/* Its measurements and its key pair a unit tells once in a connection; who it is, as often as it is asked. */
 int spdm_identify(struct spdm_connection *c, struct identity *ret, struct err *e)
 {
 	AUTO_STRUCT(identity) i = { 0 };
+	bool seen;
 
 	if (ask_own_way(c, &i, e) != 0)
 		return -1;
 	if (c->options->has_vendor && ask_vendor(c, &i, e) != 0)
 		return -1;
+	seen = is_seen(c, &i);
+	c->pair.known = c->pair.known && seen;
 	if (spdm_key_present(c, &i.key_present, e) != 0)
 		return -1;
-	if (c->measurements && measure(c, &i.evidence, e) != 0)
+	if (c->measurements &&
+	    (seen ? buf_set(&i.evidence, c->seen.evidence.data, c->seen.evidence.len, e)
+		  : measure(c, &i.evidence, e)) != 0)
+		return -1;
+	if (remember(c, &i, e) != 0)
 		return -1;
 	*ret = i;
 	i = (struct identity){ 0 };

@@ -4,19 +4,13 @@
 
 enum { KEY_PAIR_INFO_LEN = 23 };
 
-struct key_pair {
-	uint16_t capabilities;
-	uint16_t usages;    /* that it can have */
-	uint32_t algorithm; /* 0: no key */
-	uint8_t slots;      /* that it is associated with */
-};
-
 static bool has_info(const struct spdm_connection *c)
 {
 	return c->peer.version >= SPDM_VERSION_13 && (c->flags & SPDM_CAP_GET_KEY_PAIR_INFO) != 0;
 }
 
-static int get_info(struct spdm_connection *c, struct key_pair *ret, struct err *e)
+/* c->pair is as the device says, now or before in this connection. */
+static int learn(struct spdm_connection *c, struct err *e)
 {
 	const uint8_t message[] = { c->peer.version, SPDM_GET_KEY_PAIR_INFO, 0, 0,
 		c->options->key_pair };
@@ -24,6 +18,8 @@ static int get_info(struct spdm_connection *c, struct key_pair *ret, struct err 
 	AUTO_STRUCT(buf) answer = { 0 };
 	const uint8_t *m;
 
+	if (c->pair.known)
+		return 0;
 	if (buf_set(&request, message, sizeof(message), e) != 0 ||
 	    spdm_exchange(&c->peer, &request, SPDM_PLAIN, &answer, e) != 0)
 		return -1;
@@ -34,7 +30,8 @@ static int get_info(struct spdm_connection *c, struct key_pair *ret, struct err 
 		return err_set(e, ERR_DEVICE, "device.protocol",
 		    "KEY_PAIR_INFO is too short, or about another key pair than %u",
 		    c->options->key_pair);
-	*ret = (struct key_pair){
+	c->pair = (struct spdm_key_pair){
+		.known = true,
 		.capabilities = get_u16le(m + 6),
 		.usages = get_u16le(m + 8),
 		.algorithm = get_u32le(m + 16),
@@ -45,14 +42,12 @@ static int get_info(struct spdm_connection *c, struct key_pair *ret, struct err 
 
 int spdm_key_present(struct spdm_connection *c, bool *ret, struct err *e)
 {
-	struct key_pair pair;
-
 	*ret = true;
 	if (!has_info(c))
 		return 0;
-	if (get_info(c, &pair, e) != 0)
+	if (learn(c, e) != 0)
 		return -1;
-	*ret = pair.algorithm != 0;
+	*ret = c->pair.algorithm != 0;
 	return 0;
 }
 
@@ -65,6 +60,7 @@ static int set_info(struct spdm_connection *c, uint8_t operation, uint16_t usage
 	AUTO_STRUCT(buf) request = { 0 };
 	AUTO_STRUCT(buf) answer = { 0 };
 
+	c->pair.known = false;
 	if (buf_set(&request, head, sizeof(head), e) != 0)
 		return -1;
 	if (operation != SPDM_KEY_ERASE &&
@@ -75,14 +71,14 @@ static int set_info(struct spdm_connection *c, uint8_t operation, uint16_t usage
 }
 
 /* A key pair that a slot uses takes no new key and gives none away: not even where its key is lost. */
-static int release(struct spdm_connection *c, const struct key_pair *pair, struct err *e)
+static int release(struct spdm_connection *c, const struct spdm_key_pair *pair, struct err *e)
 {
 	if (pair->slots == 0 || set_info(c, SPDM_KEY_CHANGE, 0, 0, e) == 0)
 		return 0;
 	return err_while(e, "taking key pair %u from its slots", c->options->key_pair);
 }
 
-static int erase(struct spdm_connection *c, const struct key_pair *pair, struct err *e)
+static int erase(struct spdm_connection *c, const struct spdm_key_pair *pair, struct err *e)
 {
 	if ((pair->capabilities & SPDM_KEY_CAP_ERASE) == 0)
 		return err_set(e, ERR_DEVICE, "device.unsupported",
@@ -95,7 +91,7 @@ static int erase(struct spdm_connection *c, const struct key_pair *pair, struct 
 	return 0;
 }
 
-static int generate(struct spdm_connection *c, const struct key_pair *pair, struct err *e)
+static int generate(struct spdm_connection *c, const struct spdm_key_pair *pair, struct err *e)
 {
 	const struct spdm_algorithm *a = c->options->algorithm;
 	uint16_t usage = 0;
@@ -111,33 +107,37 @@ static int generate(struct spdm_connection *c, const struct key_pair *pair, stru
 		algorithm = a->key;
 	if (set_info(c, SPDM_KEY_GENERATE, usage, algorithm, e) != 0)
 		return err_while(e, "generating key pair %u", c->options->key_pair);
+	/* The CSR will show the key that was named; what a pair makes of itself must be asked. */
+	c->pair = *pair;
+	c->pair.algorithm = algorithm;
+	c->pair.known = algorithm != 0;
 	return 0;
 }
 
 static int check_made(struct spdm_connection *c, struct err *e)
 {
-	struct key_pair pair;
-
-	if (get_info(c, &pair, e) != 0)
+	if (learn(c, e) != 0)
 		return -1;
-	if (pair.algorithm != c->options->algorithm->key)
+	if (c->pair.algorithm != c->options->algorithm->key)
 		return err_set(e, ERR_DEVICE, "device.key",
 		    "key pair %u has algorithm %X where %s is %X", c->options->key_pair,
-		    pair.algorithm, c->options->algorithm->name, c->options->algorithm->key);
+		    c->pair.algorithm, c->options->algorithm->name, c->options->algorithm->key);
 	return 0;
 }
 
 int spdm_key_make(struct spdm_connection *c, bool replace, struct err *e)
 {
-	struct key_pair pair;
+	struct spdm_key_pair pair;
 
 	if (!has_info(c))
 		return replace ? err_set(e, ERR_DEVICE, "device.unsupported",
 				     "the device can not make a key (SPDM 1.3 key pair information "
 				     "is not offered); the profile's key existing must be reuse")
 			       : 0;
-	if (get_info(c, &pair, e) != 0)
+	c->pair.known = c->pair.known && !replace; /* an installed chain may use it by now */
+	if (learn(c, e) != 0)
 		return -1;
+	pair = c->pair;
 	if (pair.algorithm != 0 && !replace)
 		return check_made(c, e);
 	if (spdm_require(c, SPDM_CAP_SET_KEY_PAIR_INFO, "SET_KEY_PAIR_INFO_CAP", e) != 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,6 +33,9 @@ struct unit {
 	struct device *device;
 	struct buf resume; /* kept by the station between two slots */
 	int resets;
+	struct twin_account *account; /* or NULL */
+	bool hold;                    /* the line stays where the device ends: master */
+	int master;
 };
 
 static void serve(struct unit *u, int master)
@@ -58,7 +62,10 @@ static void plug(struct unit *u)
 	u->pid = fork();
 	if (u->pid == 0)
 		serve(u, master);
-	(void)close(master);
+	if (u->hold)
+		u->master = master;
+	else
+		(void)close(master);
 	const struct device base = { .driver = driver, .link = u->link, .profile = u->profile };
 	assert_ok(driver->open(&u->device, &base, &e), &e);
 	u->device->resume = buf_steal(&u->resume);
@@ -74,6 +81,8 @@ static void unplug(struct unit *u)
 	transport_close(steal(&u->link));
 	(void)kill(u->pid, SIGKILL);
 	assert_int_equal(waitpid(u->pid, NULL, 0), u->pid);
+	if (u->hold)
+		(void)close(u->master);
 }
 
 static void unit_open(struct unit *u, const char *section, const char *algorithm,
@@ -87,6 +96,7 @@ static void unit_open(struct unit *u, const char *section, const char *algorithm
 		.variant = variant,
 		.fault = fault,
 		.keygen_ms = 20,
+		.account = u->account,
 		.seed = 1 };
 	plug(u);
 }
@@ -470,6 +480,68 @@ static void an_unplugged_device_is_gone(void **state)
 	unit_close(&u);
 }
 
+static void lose_state(struct unit *u)
+{
+	(void)kill(u->pid, SIGKILL);
+	assert_int_equal(waitpid(u->pid, NULL, 0), u->pid);
+	u->pid = fork();
+	if (u->pid == 0)
+		serve(u, u->master);
+}
+
+/* Steps go on with the connection of the one before, and with a new one where the device forgot it. */
+static void a_device_may_forget_its_connection(void **state)
+{
+	const struct key_spec spec = { "EC:P-256", false };
+	struct unit u = { .hold = true };
+	AUTO_STRUCT(subject) subject = { 0 };
+	AUTO_STRUCT(buf) csr = { 0 };
+	AUTO_STRUCT(buf) again = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	unit_open(&u, RIG_SECTION, "EC:P-256", "refuse", "1.3", NULL);
+	render(&u, &subject);
+	assert_ok(u.device->driver->keygen(in(&u, 5000), &spec, &e), &e);
+	assert_ok(request_once(&u, &subject, &csr, &e), &e);
+	lose_state(&u);
+	assert_ok(request_once(&u, &subject, &again, &e), &e);
+	check_subject(&again, &subject);
+	lose_state(&u);
+	assert_ok(request_once(&u, &subject, &again, &e), &e);
+	unit_close(&u);
+}
+
+/* What a step sends: fewer bytes than GET_VERSION, GET_CAPABILITIES and NEGOTIATE_ALGORITHMS have. */
+static void the_connection_is_kept(void **state)
+{
+	AUTO_STRUCT(subject) subject = { 0 };
+	AUTO_STRUCT(stored) stored = { 0 };
+	struct twin_account *account =
+	    mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct unit u = { 0 };
+	struct err e = { 0 };
+	int64_t before;
+
+	(void)state;
+	assert_true(account != MAP_FAILED);
+	u.account = account;
+	unit_open(&u, RIG_SECTION, "EC:P-256", "refuse", "1.3", NULL);
+	render(&u, &subject);
+	before = account->in;
+	/* nothing is stored: the answer to one request says so, well */
+	assert_err(u.device->driver->readback(in(&u, 5000), OBJECT_ANCHORS, &stored, &e), &e,
+	    "device.empty");
+	assert_true(account->in - before < 60);
+	before = account->in;
+	/* that step failed: the next one begins anew */
+	assert_err(u.device->driver->readback(in(&u, 5000), OBJECT_ANCHORS, &stored, &e), &e,
+	    "device.empty");
+	assert_true(account->in - before > 60);
+	unit_close(&u);
+	(void)munmap(account, sizeof(*account));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +551,8 @@ int main(void)
 		cmocka_unit_test(the_uuid_is_a_serial),
 		cmocka_unit_test(an_unplugged_device_is_gone),
 		cmocka_unit_test(faults_are_seen),
+		cmocka_unit_test(a_device_may_forget_its_connection),
+		cmocka_unit_test(the_connection_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

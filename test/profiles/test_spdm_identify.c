@@ -25,6 +25,10 @@
 	"2400"                                                                                     \
 	"0181" MODEL SERIAL LIFECYCLE
 #define IDENTITY "13" IDENTITY_REST
+/* IP30000002 */
+#define OTHER_UNIT                                                                                 \
+	VENDOR "2400"                                                                              \
+	       "0181" MODEL "020a49503330303030303032" LIFECYCLE
 #define KEY_PAIR_NONE                                                                              \
 	"137c0000"                                                                                 \
 	"0101"                                                                                     \
@@ -393,14 +397,13 @@ static void a_csr_that_needs_a_reset_does_not_tell(void **state)
 }
 
 /* The chain of slot 0: a root and a leaf with that otherName. */
-static void certificate_answers(const char *value, const struct spdm_algorithm *a, char *digests,
-    char *portion, size_t size)
+static void certificate_answers(const char *value, const struct spdm_algorithm *a, char *portion,
+    size_t size)
 {
 	struct pki pki = pki_attester("P-256");
 	STACK_OF(X509_EXTENSION) *list = device_info(value);
 	AUTO_STRUCT(buf) ders = { 0 };
 	AUTO_STRUCT(buf) chain = { 0 };
-	uint8_t hash[SPDM_HASH_MAX];
 	struct err e = { 0 };
 
 	assert_int_equal(X509_add_ext(pki.leaf, sk_X509_EXTENSION_value(list, 0), -1), 1);
@@ -410,9 +413,6 @@ static void certificate_answers(const char *value, const struct spdm_algorithm *
 	assert_ok(x509_add_der(pki.root, &ders, &e), &e);
 	assert_ok(spdm_chain_build(a, &ders, &chain, &e), &e);
 	assert_true(chain.len < 1024 && 2 * chain.len + 32 < size);
-	spdm_hash(a, chain.data, chain.len, hash);
-	(void)strcpy(digests, "13010101");
-	hex_encode(hash, a->hash_len, digests + strlen(digests));
 	(void)snprintf(portion, size, "13020000%02x%02x0000", (unsigned)chain.len & 255,
 	    (unsigned)chain.len >> 8);
 	hex_encode(chain.data, chain.len, portion + strlen(portion));
@@ -429,18 +429,17 @@ static void a_certificate_tells(void **state)
 	(void)state;
 	assert_ok(spdm_options_read(p, &options, &e), &e);
 	for (size_t i = 0; i < COUNT(device_infos); i++) {
-		char digests[256];
 		char portion[4096];
-		struct rig r = RIG({ SPDM_GET_DIGESTS, digests }, { SPDM_GET_CERTIFICATE, portion },
+		struct rig r = RIG({ SPDM_GET_CERTIFICATE, portion },
 		    { SPDM_VENDOR_DEFINED_REQUEST, "137f07fe" },
 		    { SPDM_GET_KEY_PAIR_INFO, KEY_PAIR_THERE });
 		AUTO_STRUCT(identity) who = { 0 };
 		int rc;
 
-		certificate_answers(device_infos[i].value, options.algorithm, digests, portion,
+		certificate_answers(device_infos[i].value, options.algorithm, portion,
 		    sizeof(portion));
 		if (device_infos[i].model == NULL)
-			r.script_len = 2;
+			r.script_len = 1;
 		rc = identify(&r, section, "replace", &who, &e);
 		check_device_info(i, rc, &who, &e);
 	}
@@ -448,18 +447,47 @@ static void a_certificate_tells(void **state)
 
 static void an_empty_slot_does_not_tell(void **state)
 {
-	static const char *const answers[] = { "13010100", "137f0500" };
+	struct rig r = RIG({ SPDM_GET_CERTIFICATE, "137f0100" });
+	AUTO_STRUCT(identity) who = { 0 };
+	struct err e = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(answers); i++) {
-		struct rig r = RIG({ SPDM_GET_DIGESTS, answers[i] });
-		AUTO_STRUCT(identity) who = { 0 };
-		struct err e = { 0 };
+	assert_err(identify(&r, "{ identity: certificate, vendor_pen: 32473 }", "replace", &who,
+		       &e),
+	    &e, "device.empty");
+}
 
-		assert_err(identify(&r, "{ identity: certificate, vendor_pen: 32473 }", "replace",
-			       &who, &e),
-		    &e, "device.empty");
-	}
+/* What it is asked a second time on the same connection: only who it is. */
+static void a_unit_is_measured_once(void **state)
+{
+	static const char measurements[] = "13600000"
+					   "01"
+					   "0a0000"
+					   "01010600"
+					   "010300aabbcc"
+					   "00";
+	AUTO_PTR(profile) *p = rig_profile(RIG_SECTION, "EC:P-256", "refuse");
+	struct rig r = RIG({ SPDM_VENDOR_DEFINED_REQUEST, IDENTITY },
+	    { SPDM_GET_KEY_PAIR_INFO, KEY_PAIR_NONE }, { SPDM_GET_MEASUREMENTS, measurements },
+	    { SPDM_VENDOR_DEFINED_REQUEST, IDENTITY }, { SPDM_VENDOR_DEFINED_REQUEST, OTHER_UNIT },
+	    { SPDM_GET_KEY_PAIR_INFO, KEY_PAIR_THERE }, { SPDM_GET_MEASUREMENTS, measurements });
+	struct device *d = rig_open(&r, p, 2000);
+	AUTO_STRUCT(identity) first = { 0 };
+	AUTO_STRUCT(identity) again = { 0 };
+	AUTO_STRUCT(identity) other = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	r.capabilities = "13610000000000000e0018300012000000120000";
+	assert_ok(d->driver->identify(d, &first, &e), &e);
+	assert_ok(d->driver->identify(d, &again, &e), &e);
+	assert_int_equal(r.at, 4);
+	assert_true(buf_equal(&first.evidence, &again.evidence));
+	assert_false(again.key_present);
+	assert_ok(d->driver->identify(d, &other, &e), &e);
+	assert_true(other.key_present);
+	d->driver->close(d);
+	rig_done(&r);
 }
 
 int main(void)
@@ -477,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_csr_that_needs_a_reset_does_not_tell),
 		cmocka_unit_test(a_certificate_tells),
 		cmocka_unit_test(an_empty_slot_does_not_tell),
+		cmocka_unit_test(a_unit_is_measured_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,13 @@ static void portion_text(struct fixture *f, size_t i, size_t at, size_t len, siz
 	hex_encode(f->chain.data + at, len, f->portions[i] + 16);
 }
 
+/* The device's answers with the whole chain. */
+#define PORTIONS(f)                                                                                \
+	{ SPDM_GET_CERTIFICATE, (f)->portions[0] }, { SPDM_GET_CERTIFICATE, (f)->portions[1] },    \
+	{                                                                                          \
+		SPDM_GET_CERTIFICATE, (f)->portions[2]                                             \
+	}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -246,9 +253,7 @@ static int readback(struct fixture *f, struct rig *r, enum object object, struct
 static void a_chain_comes_back_as_it_was(void **state)
 {
 	struct fixture *f = *state;
-	struct rig r =
-	    RIG({ SPDM_GET_DIGESTS, f->digests }, { SPDM_GET_CERTIFICATE, f->portions[0] },
-		{ SPDM_GET_CERTIFICATE, f->portions[1] }, { SPDM_GET_CERTIFICATE, f->portions[2] });
+	struct rig r = RIG(PORTIONS(f));
 	AUTO_STRUCT(stored) stored = { 0 };
 	AUTO_STRUCT(buf) want = { 0 };
 	struct err e = { 0 };
@@ -258,7 +263,7 @@ static void a_chain_comes_back_as_it_was(void **state)
 	assert_false(stored.is_digest);
 	assert_true(buf_equal(&stored.bytes, &f->ders));
 	/* asked for on from where the last portion ended */
-	(void)snprintf(hex, sizeof(hex), "138100001382000000000004%s", "13820000f401");
+	(void)snprintf(hex, sizeof(hex), "138200000000f80f%s", "13820000f401");
 	testing_hex(hex, &want);
 	assert_memory_equal(r.requests.data, want.data, want.len);
 	rig_done(&r);
@@ -267,42 +272,25 @@ static void a_chain_comes_back_as_it_was(void **state)
 static void lying_slots_are_refused(void **state)
 {
 	static const struct {
-		const char *digests; /* NULL: the right one */
-		const char *portion; /* NULL: the right ones */
+		const char *portion;
 		const char *code;
 	} cases[] = {
-		{ "130101010000000000000000000000000000000000000000000000000000000000000000", NULL,
-		    "device.chain" },
-		{ "13010101000000", NULL, "device.protocol" }, { "13010100", NULL, "device.empty" },
-		{ "137f0500", NULL, "device.empty" }, { "137f0c00", NULL, "device.refused" },
-		{ NULL, "1302000000000100", "device.protocol" }, /* empty, and more to come */
-		{ NULL, "130200000000ffff", "device.protocol" },
-		{ NULL, "1302000002000000aa", "device.protocol" }, /* shorter than it says */
-		{ NULL, "1302010001000000aa", "device.protocol" }, /* another slot */
-		{ NULL, "130200000100ffffaa", "device.protocol" }, /* more than a chain can be */
-		{ NULL, "13020000", "device.protocol" }, { NULL, "137f0100", "device.refused" },
-		{ NULL, "1302000001000000aa", "device.chain" }, /* not what DIGESTS says */
+		{ "1302000000000100", "device.protocol" }, /* empty, and more to come */
+		{ "130200000000ffff", "device.protocol" },
+		{ "1302000002000000aa", "device.protocol" }, /* shorter than it says */
+		{ "1302010001000000aa", "device.protocol" }, /* another slot */
+		{ "130200000100ffffaa", "device.protocol" }, /* more than a chain can be */
+		{ "13020000", "device.protocol" }, { "137f0100", "device.empty" },
+		{ "137f0c00", "device.refused" },
+		{ "1302000001000000aa", "device.chain" }, /* no chain */
 	};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct rig_step steps[] = { { SPDM_GET_DIGESTS, f->digests },
-			{ SPDM_GET_CERTIFICATE, f->portions[0] },
-			{ SPDM_GET_CERTIFICATE, f->portions[1] },
-			{ SPDM_GET_CERTIFICATE, f->portions[2] } };
-		struct rig r = { .base = { &rig_ops },
-			.capabilities = RIG_CAPABILITIES,
-			.script = steps,
-			.script_len = cases[i].portion != NULL ? 2
-				      : i == 0                 ? 4
-							       : 1 };
+		struct rig r = RIG({ SPDM_GET_CERTIFICATE, cases[i].portion });
 		AUTO_STRUCT(stored) stored = { 0 };
 		struct err e = { 0 };
 
-		if (cases[i].digests != NULL)
-			steps[0].answer = cases[i].digests;
-		if (cases[i].portion != NULL)
-			steps[1].answer = cases[i].portion;
 		if (readback(f, &r, OBJECT_CHAIN, &stored, &e) == 0 || !err_is(&e, cases[i].code))
 			fail_msg("case %zu: %s: %s", i, e.code, e.message);
 		assert_int_equal(stored.bytes.len, 0);
@@ -357,9 +345,7 @@ static void challenge_auth(const struct fixture *f, char *ret, size_t size)
 
 static int prove(struct fixture *f, const char *answer, struct proof *ret, struct err *e)
 {
-	struct rig r = RIG({ SPDM_GET_DIGESTS, f->digests },
-	    { SPDM_GET_CERTIFICATE, f->portions[0] }, { SPDM_GET_CERTIFICATE, f->portions[1] },
-	    { SPDM_GET_CERTIFICATE, f->portions[2] }, { SPDM_CHALLENGE, answer });
+	struct rig r = RIG(PORTIONS(f), { SPDM_CHALLENGE, answer });
 	struct device *d = rig_open(&r, f->profile, 2000);
 	int rc = d->driver->prove(d, nonce, ret, e);
 
@@ -390,6 +376,50 @@ static void a_proof_is_what_the_check_reads(void **state)
 	assert_ok(x509_digest(f->pki.leaf, leaf, &e), &e);
 	assert_memory_equal(claims.leaf_sha256, leaf, sizeof(leaf));
 	assert_string_equal(claims.digest, "SHA256");
+}
+
+/* What was read back is what is proved; what is read once more begins with GET_DIGESTS. */
+static void a_chain_is_read_once_to_be_proved(void **state)
+{
+	struct fixture *f = *state;
+	char answer[512];
+	struct rig r = RIG(PORTIONS(f), { SPDM_CHALLENGE, answer },
+	    { SPDM_GET_DIGESTS, f->digests }, PORTIONS(f), { SPDM_CHALLENGE, answer });
+	struct device *d = rig_open(&r, f->profile, 2000);
+	AUTO_STRUCT(stored) stored = { 0 };
+	struct err e = { 0 };
+
+	challenge_auth(f, answer, sizeof(answer));
+	assert_ok(d->driver->readback(d, OBJECT_CHAIN, &stored, &e), &e);
+	for (int i = 0; i < 2; i++) {
+		AUTO_STRUCT(proof) proof = { 0 };
+		AUTO_STRUCT(proof_claims) claims = { 0 };
+
+		assert_ok(d->driver->prove(d, nonce, &proof, &e), &e);
+		assert_ok(family_find("spdm")->check_proof(f->profile, &proof, &claims, &e), &e);
+	}
+	d->driver->close(d);
+	rig_done(&r);
+}
+
+/* A chain that was stored after the reading is not the one that was read. */
+static void what_was_stored_since_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	char answer[512];
+	struct rig r = RIG(PORTIONS(f), { SPDM_SET_CERTIFICATE, "136e0000" },
+	    { SPDM_GET_DIGESTS, f->digests }, PORTIONS(f), { SPDM_CHALLENGE, answer });
+	struct device *d = rig_open(&r, f->profile, 2000);
+	AUTO_STRUCT(stored) stored = { 0 };
+	AUTO_STRUCT(proof) proof = { 0 };
+	struct err e = { 0 };
+
+	challenge_auth(f, answer, sizeof(answer));
+	assert_ok(d->driver->readback(d, OBJECT_CHAIN, &stored, &e), &e);
+	assert_ok(d->driver->install(d, OBJECT_CHAIN, &f->ders, &e), &e);
+	assert_ok(d->driver->prove(d, nonce, &proof, &e), &e);
+	d->driver->close(d);
+	rig_done(&r);
 }
 
 static void cut_answers_to_a_challenge_are_refused(void **state)
@@ -434,6 +464,51 @@ static void sealing_is_a_message(void **state)
 	}
 }
 
+/* A step on a kept connection, to a device that may have lost it. */
+static void only_what_was_not_begun_is_done_again(void **state)
+{
+	static const char sealed[] = "137e0000040004d97e000002000184";
+	static const struct {
+		struct rig_step script[4];
+		size_t len;
+		const char *code;
+	} cases[] = {
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "137f4100" }, { 0, sealed } }, 3, NULL },
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "107f0400" }, { 0, sealed } }, 3, NULL },
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "137f4300" }, { 0, sealed } }, 3, NULL },
+		/* it refuses on a new one too */
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "137f0400" }, { 0, "137f0400" } }, 3,
+		    "device.refused" },
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "137f0500" } }, 2, "device.refused" },
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, RIG_SILENT } }, 2, "link.timeout" },
+		/* it was at work when it lost the connection */
+		{ { { 0, ANCHORS "40010000" DIGEST }, { 0, "137f420001fe0102" },
+		      { SPDM_RESPOND_IF_READY, "137f4100" } },
+		    3, "device.refused" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct rig r = { .base = { &rig_ops },
+			.capabilities = RIG_CAPABILITIES,
+			.script = cases[i].script,
+			.script_len = cases[i].len };
+		struct device *d = rig_open(&r, f->profile, 2000);
+		AUTO_STRUCT(stored) stored = { 0 };
+		struct err e = { 0 };
+		int rc;
+
+		assert_ok(d->driver->readback(d, OBJECT_ANCHORS, &stored, &e), &e);
+		rc = d->driver->seal(d, &e);
+		if (cases[i].code == NULL)
+			assert_ok(rc, &e);
+		else
+			assert_err(rc, &e, cases[i].code);
+		d->driver->close(d);
+		rig_done(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,8 +524,11 @@ int main(void)
 		cmocka_unit_test(lying_slots_are_refused),
 		cmocka_unit_test(anchors_come_back_as_a_digest),
 		cmocka_unit_test(a_proof_is_what_the_check_reads),
+		cmocka_unit_test(a_chain_is_read_once_to_be_proved),
+		cmocka_unit_test(what_was_stored_since_is_read_again),
 		cmocka_unit_test(cut_answers_to_a_challenge_are_refused),
 		cmocka_unit_test(sealing_is_a_message),
+		cmocka_unit_test(only_what_was_not_begun_is_done_again),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from rig import Hands, Station, family_of, pss_kib, run
-from wire import least_line_bytes
+from wire import der_bytes, least_bytes, objects
 
 SLOTS = 64
 
@@ -71,10 +71,12 @@ def details(context, board, slots):
         signatures = len(station.hsm_times()) / len(hands.units)
         accounts = station.accounts().values()
         line = sum(a["in"] + a["out"] for a in accounts) / len(hands.units)
-        least = least_line_bytes(station)
+        der = objects(station)
     board.tell("cost.signatures", signatures, "HSM signatures of a unit", digits=2)
     board.tell("cost.line", line, "bytes of a unit on the line", digits=0)
-    board.tell("cost.line.ratio", line / least, "  to its objects' DER with framing", bar=("<=", 1.15), digits=3)
+    board.tell("cost.line.ratio", line / least_bytes(*der), "  to its objects' DER with framing", bar=("<=", 1.15),
+               digits=3)
+    board.tell("cost.line.der", line / der_bytes(*der), "  to its objects' DER alone", digits=2)
     if subprocess.run(["strace", "-V"], capture_output=True).returncode != 0:
         board.note("durable writes: not counted, strace is missing")
         return

@@ -5,7 +5,7 @@ import xml.dom.minidom
 
 import report
 from figures import Board, Figure, Unit, efficiency, floor, median, quantile
-from wire import framed, least_bytes
+from wire import der_bytes, framed, least_bytes
 
 
 class Quantiles(unittest.TestCase):
@@ -75,11 +75,22 @@ class Figures(unittest.TestCase):
 
 
 class Wire(unittest.TestCase):
-    def test_framing_of_a_packet(self):
-        self.assertAlmostEqual(framed(64), 74 * (1 + 2 / 256))
+    def test_framing_of_packets(self):
+        self.assertEqual(framed(4), 15) # GET_VERSION (DSP0253)
+        self.assertEqual(framed(63), 74)
+        self.assertEqual(framed(64), 85)
+        self.assertEqual(framed(4, b"\x7e\x7d\x7c"), 20)
 
-    def test_chain_and_anchors_go_both_ways(self):
-        self.assertAlmostEqual(least_bytes(100, 1000, 500), framed(100 + 2000 + 1000 + 96))
+    def test_what_was_seen_on_the_line(self):
+        # a unit's messages of the spdm family that carry objects, counted by hand
+        self.assertEqual(framed(8 + 282 - 8), 333)
+        self.assertEqual(framed(15 + 36), 62)
+
+    def test_chain_goes_both_ways(self):
+        csr, chain, anchors = bytes(100), bytes(640), bytes(500)
+        more = least_bytes(csr, chain + bytes(640), anchors) - least_bytes(csr, chain, anchors)
+        self.assertEqual(more, 2 * (640 + 100))
+        self.assertEqual(der_bytes(csr, chain, anchors), 100 + 2 * 640 + 500)
 
 
 class Report(unittest.TestCase):

@@ -55,8 +55,8 @@ class Rig(Site):
     def plugged(self):
         return {s["slot"]: s.get("serial") for s in self.world.twins.ask("list")["slots"]}
 
-    def replug(self, slot):
-        serial = self.plugged()[slot]
+    def replug(self, slot, serial):
+        """A device whose power was cut may be seen to leave at this very moment."""
         self.world.twins.ask("unplug", slot=slot)
         self.world.twins.ask("plug", slot=slot, serial=serial)
 
@@ -77,7 +77,7 @@ class Rig(Site):
             self.ended[serial] = unit.get("code", "?")
         if plugged is not None and plugged not in self.ended:
             if plugged == serial or not serial:
-                self.replug(slot)
+                self.replug(slot, plugged)
             return
         if plugged is not None:
             self.world.twins.ask("unplug", slot=slot)

@@ -185,10 +185,13 @@ static bool find_in_stream(struct mctp *m, const uint8_t **ret_packet, size_t *r
 	return false;
 }
 
-/* A transfer stands for itself: where it is not understood, its rest is dropped. */
+/* A transfer stands for itself: where it is not understood, its rest is dropped, and the message with it.
+ * Sequence numbers would not tell: of four lost packets they say nothing. */
 static bool find_in_transfer(struct mctp *m, const uint8_t **ret_packet, size_t *ret_len)
 {
 	*ret_len = mctp_usb_find(m->in + m->in_pos, m->in_len - m->in_pos, ret_packet);
+	if (*ret_len == 0 && m->in_pos < m->in_len)
+		m->partial_open = false;
 	m->in_pos = *ret_len == 0 ? m->in_len : (size_t)(*ret_packet - m->in) + *ret_len;
 	return *ret_len > 0;
 }

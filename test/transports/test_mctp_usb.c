@@ -122,6 +122,30 @@ static void the_rest_of_a_broken_transfer_is_dropped(void **state)
 }
 
 /* A device may use packets of any size that the length can say. */
+/* The numbers of its packets fit together again after four of them; here, after none. */
+static void a_message_that_lost_packets_is_dropped(void **state)
+{
+	static const char *const transfers[] = { "1ab4000b01090889051084"
+						 "ffffffff",
+		"1ab4000a010908590000" };
+	struct transport_ops ops = wire_usb_ops;
+	struct wire w = { .base = { &ops } };
+	struct mctp m;
+	AUTO_STRUCT(mctp_message) got = { 0 };
+
+	(void)state;
+	ops.read = wire_read;
+	mctp_init(&m, &w.base);
+	for (size_t i = 0; i < COUNT(transfers); i++) {
+		struct err e = { 0 };
+
+		testing_hex(transfers[i], &w.in);
+		assert_err(mctp_receive(&m, &got, never, &e), &e, "link.timeout");
+	}
+	mctp_free(&m);
+	wire_close(&w.base);
+}
+
 static void large_packets_are_taken(void **state)
 {
 	static const size_t payloads[] = { 64, 65, 128, 246, 247 };
@@ -150,6 +174,7 @@ int main(void)
 		cmocka_unit_test(a_transfer_has_these_bytes),
 		cmocka_unit_test(transfers_hold_whole_frames),
 		cmocka_unit_test(the_rest_of_a_broken_transfer_is_dropped),
+		cmocka_unit_test(a_message_that_lost_packets_is_dropped),
 		cmocka_unit_test(large_packets_are_taken),
 	};
 

@@ -99,7 +99,8 @@ class Faults(Nursed):
 class Cable(Nursed):
     def test_pulled_in_each_step_and_plugged_again(self):
         for step in STEPS:
-            with self.subTest(step), UsbWorld(devices=1, slots=1, keygen_ms=300) as world:
+            # a proof is over in no time otherwise
+            with self.subTest(step), UsbWorld(devices=1, slots=1, keygen_ms=300, faults=["busy:prove"]) as world:
                 batch = world.batch(swap=False)
                 batch.wait_for(lambda e, s=step: e["event"] == "step" and e["step"] == s and e["outcome"] == "start")
                 world.unplug()

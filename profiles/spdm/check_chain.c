@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <openssl/err.h>
-
 #include "bytes.h"
 #include "spdm.h"
 #include "x509.h"
@@ -16,17 +14,6 @@ struct cuts {
 	size_t count;
 };
 
-static size_t certificate_len(const uint8_t *der, size_t len, X509 **ret)
-{
-	const uint8_t *p = der;
-
-	if (len == 0 || len > INT32_MAX)
-		return 0;
-	*ret = d2i_X509(NULL, &p, (long)len);
-	ERR_clear_error();
-	return *ret != NULL ? (size_t)(p - der) : 0;
-}
-
 static int cut(const uint8_t *ders, size_t len, enum err_domain domain, const char *code,
     struct cuts *ret, struct err *e)
 {
@@ -34,12 +21,11 @@ static int cut(const uint8_t *ders, size_t len, enum err_domain domain, const ch
 
 	ret->count = 0;
 	while (at < len) {
-		AUTO(X509) *cert = NULL;
-		size_t one = certificate_len(ders + at, len - at, &cert);
+		size_t one = x509_cut(ders + at, len - at);
 
 		if (one == 0)
-			return err_set(e, domain, code,
-			    "certificate %zu of the chain does not parse", ret->count + 1);
+			return err_set(e, domain, code, "certificate %zu of the chain is none",
+			    ret->count + 1);
 		if (ret->count == SPDM_CHAIN_CERTIFICATES_MAX)
 			return err_set(e, domain, code, "the chain has more than %d certificates",
 			    SPDM_CHAIN_CERTIFICATES_MAX);
@@ -91,8 +77,9 @@ int spdm_chain_build(const struct spdm_algorithm *a, const struct buf *ders, str
 static bool names_itself(const uint8_t *der, size_t len)
 {
 	AUTO(X509) *cert = NULL;
+	struct err ignored = { 0 }; /* what is no certificate names nobody */
 
-	return certificate_len(der, len, &cert) == len &&
+	return x509_parse(der, len, &cert, ERR_DEVICE, &ignored) == 0 &&
 	       X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
 }
 
@@ -113,8 +100,8 @@ int spdm_chain_read(const struct spdm_algorithm *a, const struct buf *chain, con
 	if (cut(ders, chain->len - head, ERR_DEVICE, code, &c, e) != 0)
 		return -1;
 	spdm_hash(a, ders, c.at[1], root_hash);
-	if (names_itself(ders, c.at[1]) &&
-	    memcmp(root_hash, chain->data + CHAIN_HEAD_LEN, a->hash_len) != 0)
+	if (memcmp(root_hash, chain->data + CHAIN_HEAD_LEN, a->hash_len) != 0 &&
+	    names_itself(ders, c.at[1]))
 		return err_set(e, ERR_DEVICE, code,
 		    "the root hash of the device's certificate chain is not that of its root");
 	buf_clear(ret);
@@ -123,7 +110,5 @@ int spdm_chain_read(const struct spdm_algorithm *a, const struct buf *chain, con
 
 size_t spdm_chain_leaf_len(const struct buf *ders)
 {
-	AUTO(X509) *cert = NULL;
-
-	return certificate_len(ders->data, ders->len, &cert);
+	return x509_cut(ders->data, ders->len);
 }

@@ -14,8 +14,8 @@ must_check int spdm_chain_build(const struct spdm_algorithm *a, const struct buf
     struct buf *ret, struct err *e);
 
 /*
- * The other way, from a device: every length, the root's hash and the parsing of every certificate
- * are checked; signatures are not. ret (DERs, leaf first) is replaced. Errors: DEVICE with this code.
+ * The other way, from a device: every length and the root's hash are checked; what the certificates
+ * say is not, nor their signatures. ret (DERs, leaf first) is replaced. Errors: DEVICE with this code.
  */
 must_check int spdm_chain_read(const struct spdm_algorithm *a, const struct buf *chain,
     const char *code, struct buf *ret, struct err *e);

@@ -38,6 +38,21 @@ int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret, enum err_
 	return 0;
 }
 
+size_t x509_cut(const uint8_t *der, size_t len)
+{
+	const uint8_t *p = der;
+	long content = 0;
+	int tag = 0, tag_class = 0, form;
+
+	if (len == 0 || len > INT32_MAX)
+		return 0;
+	form = ASN1_get_object(&p, &content, &tag, &tag_class, (long)len);
+	ERR_clear_error();
+	if (form != V_ASN1_CONSTRUCTED || tag != V_ASN1_SEQUENCE || tag_class != V_ASN1_UNIVERSAL)
+		return 0;
+	return (size_t)(p - der) + (size_t)content;
+}
+
 static int push(X509_STACK *list, X509 **cert, struct err *e)
 {
 	if (sk_X509_push(list, *cert) <= 0)

@@ -30,6 +30,13 @@ must_check int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret
 /* Concatenated DER certificates, at least one, in their order. */
 must_check int x509_parse_list(const uint8_t *der, size_t len, X509_STACK **ret,
     enum err_domain domain, struct err *e);
+/*
+ * Length of the first of concatenated DER certificates, by its outermost SEQUENCE alone; 0 where there is none.
+ * OpenSSL decodes the key of whatever it parses, and that is most of a certificate's price: who only needs to
+ * know where one ends does not pay it.
+ */
+size_t x509_cut(const uint8_t *der, size_t len);
+
 /* The certificates of a PEM text, at least one. name is what errors call it. */
 must_check int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,
     enum err_domain domain, struct err *e);

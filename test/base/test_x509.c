@@ -150,6 +150,26 @@ static void test_list(void **state)
 	assert_int_equal(sk_X509_num(one), 1);
 }
 
+static void test_cut(void **state)
+{
+	static const uint8_t indefinite[] = { 0x30, 0x80, 0x05, 0x00, 0x00, 0x00 };
+	static const uint8_t set[] = { 0x31, 0x02, 0x05, 0x00 };
+	const struct fixture *f = *state;
+	AUTO_STRUCT(buf) ders = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(buf_add(&ders, f->leaf_der.data, f->leaf_der.len, &e), &e);
+	assert_ok(buf_add(&ders, f->root_der.data, f->root_der.len, &e), &e);
+	assert_int_equal(x509_cut(ders.data, ders.len), f->leaf_der.len);
+	assert_int_equal(x509_cut(f->root_der.data, f->root_der.len), f->root_der.len);
+	assert_int_equal(x509_cut(f->root_der.data, f->root_der.len - 1), 0);
+	assert_int_equal(x509_cut(f->root_der.data, 1), 0);
+	assert_int_equal(x509_cut(NULL, 0), 0);
+	assert_int_equal(x509_cut(indefinite, sizeof(indefinite)), 0);
+	assert_int_equal(x509_cut(set, sizeof(set)), 0);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 static void test_not_a_list(void **state)
 {
 	const struct fixture *f = *state;
@@ -273,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_not_a_certificate),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_not_a_list),
 		cmocka_unit_test(test_pem),
 		cmocka_unit_test(test_not_pem),

@@ -268,8 +268,6 @@ static int collect(const struct buf *der, const X509_REQ *request, EVP_PKEY *key
 	const ASN1_BIT_STRING *signature = NULL;
 
 	sha256(der->data, der->len, ret->csr_sha256);
-	if (x509_spki_digest(key, ret->spki_sha256, e) < 0)
-		return -1;
 	X509_REQ_get0_signature(request, &signature, NULL);
 	if (EVP_PKEY_is_a(key, "EC") &&
 	    judge_ecdsa_r(ASN1_STRING_get0_data(signature), (size_t)ASN1_STRING_length(signature),
@@ -281,7 +279,8 @@ static int collect(const struct buf *der, const X509_REQ *request, EVP_PKEY *key
 	return 0;
 }
 
-static int judge_key(const struct profile *p, X509_REQ *request, EVP_PKEY *key, struct err *e)
+static int judge_key(const struct profile *p, X509_REQ *request, EVP_PKEY *key,
+    struct csr_facts *ret, struct err *e)
 {
 	if (check_key(p, key, e) < 0 || check_digest(request, e) < 0)
 		return -1;
@@ -289,7 +288,9 @@ static int judge_key(const struct profile *p, X509_REQ *request, EVP_PKEY *key, 
 		return err_openssl(e, ERR_DEVICE, "csr.pop",
 		    "the CSR's signature does not verify: the device does not prove that it has "
 		    "the key");
-	return weak_key_check(key, e);
+	if (x509_spki_digest(key, ret->spki_sha256, e) < 0)
+		return -1;
+	return weak_key_check(key, ret->spki_sha256, e);
 }
 
 int judge_csr(const struct profile *p, const struct identity *i, const struct buf *der,
@@ -303,7 +304,7 @@ int judge_csr(const struct profile *p, const struct identity *i, const struct bu
 	if (parse(der, &request, e) < 0 || subject_render(&want, p, i, e) < 0)
 		return -1;
 	key = X509_REQ_get0_pubkey(request);
-	if (judge_key(p, request, key, e) < 0 || check_subject(request, &want, e) < 0 ||
+	if (judge_key(p, request, key, &facts, e) < 0 || check_subject(request, &want, e) < 0 ||
 	    check_extensions(request, &want, i, e) < 0 || collect(der, request, key, &facts, e) < 0)
 		return -1;
 	*ret = facts;

@@ -23,14 +23,11 @@ static const struct {
 	{ "8d39ba50abe50f77b6bb8ae7b6927aff7ffbeba35ad2837c0e51e82bcbcc60d5", "RFC 8032" },
 };
 
-static int check_published(EVP_PKEY *key, struct err *e)
+static int check_published(const uint8_t spki[static SHA256_LEN], struct err *e)
 {
 	char hex[2 * SHA256_LEN + 1];
-	uint8_t digest[SHA256_LEN];
 
-	if (x509_spki_digest(key, digest, e) < 0)
-		return -1;
-	hex_encode(digest, sizeof(digest), hex);
+	hex_encode(spki, SHA256_LEN, hex);
 	for (size_t i = 0; i < COUNT(published); i++)
 		if (strcmp(published[i].spki, hex) == 0)
 			return err_set(e, ERR_DEVICE, "csr.weak",
@@ -51,9 +48,9 @@ static int check_rsa(EVP_PKEY *key, struct err *e)
 	return weak_rsa_check(n, exponent, e);
 }
 
-int weak_key_check(EVP_PKEY *key, struct err *e)
+int weak_key_check(EVP_PKEY *key, const uint8_t spki[static SHA256_LEN], struct err *e)
 {
-	if (check_published(key, e) < 0)
+	if (check_published(spki, e) < 0)
 		return -1;
 	if (EVP_PKEY_is_a(key, "EC"))
 		return weak_ec_check(key, e);

@@ -10,14 +10,15 @@
 #include <openssl/bn.h>
 #include <openssl/evp.h>
 
+#include "buf.h"
 #include "err.h"
 #include "own.h"
 
 OWNED(BIGNUM, BN_free)
 OWNED(BN_CTX, BN_CTX_free)
 
-/* DEVICE "csr.weak". */
-must_check int weak_key_check(EVP_PKEY *key, struct err *e);
+/* spki: SHA-256 over its SubjectPublicKeyInfo. DEVICE "csr.weak". */
+must_check int weak_key_check(EVP_PKEY *key, const uint8_t spki[static SHA256_LEN], struct err *e);
 
 /* The parts. n is a modulus; e an exponent. */
 must_check int weak_rsa_check(const BIGNUM *n, const BIGNUM *exponent, struct err *e);

@@ -350,10 +350,7 @@ void profile_free(struct profile *p)
 {
 	if (p == NULL)
 		return;
-	buf_free(&p->issuer.ders);
-	buf_free(&p->intermediates.ders);
-	buf_free(&p->anchors.ders);
-	buf_free(&p->attestation.ders);
+	profile_free_trust(p);
 	buf_free(&p->text);
 	yaml_free(p->yaml);
 	free(p->name);

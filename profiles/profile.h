@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "x509.h"
 #include "yaml.h"
 
 enum {
@@ -69,8 +70,11 @@ struct profile_san {
 struct profile_anchors {
 	const char *file; /* as written; relative to the profile's folder */
 	uint8_t sha256[SHA256_LEN];
-	struct buf ders; /* filled by profile_load / profile_set_anchors */
+	struct buf ders;   /* filled by profile_load / profile_import_anchors */
+	X509_STACK *certs; /* the same, parsed once for all units; NULL: none */
 };
+/* Puts other certificates in place of those; takes ders, which may be empty. Errors: CONFIG "x509". */
+must_check int profile_anchors_take(struct profile_anchors *a, struct buf *ders, struct err *e);
 
 enum step_id {
 	STEP_IDENTIFY,

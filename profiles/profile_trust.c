@@ -94,6 +94,32 @@ static int add_ders(X509_STACK *certs, struct buf *ret, struct err *e)
 	return 0;
 }
 
+static void keep(struct profile_anchors *a, struct buf *ders, X509_STACK **certs)
+{
+	buf_free(&a->ders);
+	x509_stack_free(a->certs);
+	a->ders = buf_steal(ders);
+	a->certs = steal(certs);
+}
+
+int profile_anchors_take(struct profile_anchors *a, struct buf *ders, struct err *e)
+{
+	AUTO(X509_STACK) *certs = NULL;
+
+	if (ders->len > 0 && x509_parse_list(ders->data, ders->len, &certs, ERR_CONFIG, e) < 0)
+		return -1;
+	keep(a, ders, &certs);
+	return 0;
+}
+
+void profile_free_trust(struct profile *p)
+{
+	for (size_t i = 0; i < COUNT(places); i++) {
+		buf_free(&anchors_at(p, i)->ders);
+		x509_stack_free(anchors_at(p, i)->certs);
+	}
+}
+
 static int load_place(struct profile *p, size_t i, struct err *e)
 {
 	struct profile_anchors *a = anchors_at(p, i);
@@ -118,7 +144,7 @@ static int load_place(struct profile *p, size_t i, struct err *e)
 			   : profile_error(node_at(p, i, "file"), e, "%s", why.message);
 	if (add_ders(certs, &ders, e) < 0 || check_digest(p, i, &ders, e) < 0)
 		return -1;
-	a->ders = buf_steal(&ders);
+	keep(a, &ders, &certs);
 	return 0;
 }
 
@@ -164,8 +190,7 @@ static int import_place(struct profile *p, size_t i, const json_t *object, struc
 	    x509_parse_list(ders.data, ders.len, &certs, ERR_RECORDS, e) < 0 ||
 	    check_digest(p, i, &ders, e) < 0)
 		return -1;
-	buf_free(&a->ders);
-	a->ders = buf_steal(&ders);
+	keep(a, &ders, &certs);
 	return 0;
 }
 

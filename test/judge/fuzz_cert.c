@@ -23,11 +23,13 @@ static void judge(struct profile *p, const uint8_t *data, size_t size, EVP_PKEY 
 	AUTO_STRUCT(cert_report) report = { 0 };
 	AUTO(X509_STACK) *others = NULL;
 	AUTO_STRUCT(buf) leaf = { 0 };
+	AUTO_STRUCT(buf) issuer = { 0 };
 	struct err e = { 0 };
 
-	buf_clear(&p->issuer.ders);
-	if (buf_add(&p->issuer.ders, data, size, &e) < 0 || buf_add(&leaf, data, len, &e) < 0)
+	if (buf_add(&issuer, data, size, &e) < 0 || buf_add(&leaf, data, len, &e) < 0)
 		return;
+	(void)(profile_anchors_take(&p->issuer, &issuer, &e) ==
+	       0); /* else those of the last input stay */
 	if (len < size && x509_parse_list(data + len, size - len, &others, ERR_CERT, &e) < 0)
 		others = NULL;
 	(void)(judge_cert(p, &unit,

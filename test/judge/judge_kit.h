@@ -180,12 +180,14 @@ KIT_FN void kit_der(const X509 *cert, struct buf *ret)
 /* The profile's anchors are those certificates from now on. */
 KIT_FN void kit_trust(struct kit *k, X509 *anchor, X509 *intermediate)
 {
+	AUTO_STRUCT(buf) issuer = { 0 }, intermediates = { 0 };
 	struct err e = { 0 };
 
-	kit_der(anchor, &k->profile->issuer.ders);
-	buf_clear(&k->profile->intermediates.ders);
+	kit_der(anchor, &issuer);
 	if (intermediate != NULL)
-		assert_ok(x509_add_der(intermediate, &k->profile->intermediates.ders, &e), &e);
+		kit_der(intermediate, &intermediates);
+	assert_ok(profile_anchors_take(&k->profile->issuer, &issuer, &e), &e);
+	assert_ok(profile_anchors_take(&k->profile->intermediates, &intermediates, &e), &e);
 }
 
 KIT_FN struct profile *kit_parse(const char *text)

@@ -62,15 +62,17 @@ static void read_pem(const char *path, struct buf *ret)
 
 static void trust_vector(struct profile *p, const char *folder, const json_t *entry)
 {
+	AUTO_STRUCT(buf) issuer = { 0 }, intermediates = { 0 };
+	struct err e = { 0 };
 	const json_t *path;
 	size_t i;
 
-	buf_clear(&p->issuer.ders);
-	buf_clear(&p->intermediates.ders);
 	read_pem(vector(folder, json_string_value(json_object_get(entry, "trust_anchor"))),
-	    &p->issuer.ders);
+	    &issuer);
 	json_array_foreach(json_object_get(entry, "intermediates"), i, path)
-	    read_pem(vector(folder, json_string_value(path)), &p->intermediates.ders);
+	    read_pem(vector(folder, json_string_value(path)), &intermediates);
+	assert_ok(profile_anchors_take(&p->issuer, &issuer, &e), &e);
+	assert_ok(profile_anchors_take(&p->intermediates, &intermediates, &e), &e);
 }
 
 static const char *meaning(const char *deviation)

@@ -404,7 +404,7 @@ WORLD_FN void world_describe(X509 *root, char ret[static 200])
 WORLD_FN void world_make_profile(struct origin_world *w, bool asks)
 {
 	static const char text[] = ORIGIN_PROFILE;
-	AUTO_STRUCT(buf) changed = { 0 };
+	AUTO_STRUCT(buf) changed = { 0 }, issuer_der = { 0 };
 	char issuer[200], chip[200];
 	struct profile **p = &w->station.profile;
 	struct err e = { 0 };
@@ -416,7 +416,8 @@ WORLD_FN void world_make_profile(struct origin_world *w, bool asks)
 	if (asks)
 		assert_ok(buf_printf(&changed, &e, "  attestation: %s\n", chip), &e);
 	assert_ok(profile_parse(p, "test", (const char *)changed.data, changed.len, &e), &e);
-	assert_ok(x509_add_der(w->ca, &(*p)->issuer.ders, &e), &e);
+	assert_ok(x509_add_der(w->ca, &issuer_der, &e), &e);
+	assert_ok(profile_anchors_take(&(*p)->issuer, &issuer_der, &e), &e);
 	if (asks)
 		assert_ok(x509_add_der(w->chip, &(*p)->attestation.ders, &e), &e);
 	hex_encode((*p)->digest, SHA256_LEN, w->station.profile_sha256);

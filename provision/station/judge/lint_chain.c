@@ -14,15 +14,14 @@ enum {
 	OTHERS_MAX = 16
 }; /* level 2: 112 bits (SSL_CTX_set_security_level(3)) */
 
-/* Anchors and helpers of one verification. */
+/* Anchors (the profile's own) and helpers of one verification. */
 struct material {
-	X509_STACK *anchors;
+	const X509_STACK *anchors;
 	X509_STACK *helpers;
 };
 
 static void material_free(struct material *m)
 {
-	x509_stack_free(m->anchors);
 	x509_stack_free(m->helpers);
 }
 OWNED_STRUCT(material, material_free)
@@ -44,22 +43,10 @@ static bool add_copies(X509_STACK *to, const X509_STACK *from)
 
 static bool collect(const struct lint *l, struct material *m)
 {
-	const struct profile *p = l->profile;
-	AUTO(X509_STACK) *configured = NULL;
-	struct err ignored;
-
-	if (x509_parse_list(p->issuer.ders.data, p->issuer.ders.len, &m->anchors, ERR_CONFIG,
-		&ignored) < 0)
-		return false;
+	m->anchors = l->profile->issuer.certs;
 	m->helpers = sk_X509_new_null();
-	if (m->helpers == NULL)
-		return false;
-	if (p->intermediates.ders.len > 0 &&
-	    (x509_parse_list(p->intermediates.ders.data, p->intermediates.ders.len, &configured,
-		 ERR_CONFIG, &ignored) < 0 ||
-		!add_copies(m->helpers, configured)))
-		return false;
-	return add_copies(m->helpers, l->question->others);
+	return m->helpers != NULL && add_copies(m->helpers, l->profile->intermediates.certs) &&
+	       add_copies(m->helpers, l->question->others);
 }
 
 /* A chain may end in an intermediate CA where the profile names one as its anchor. */
@@ -68,7 +55,7 @@ static unsigned long flags_for(const X509_STACK *anchors)
 	unsigned long flags = 0;
 
 	for (int k = 0; k < sk_X509_num(anchors); k++)
-		if (!x509_is_self_signed(sk_X509_value(anchors, k)))
+		if (X509_self_signed(sk_X509_value(anchors, k), 0) != 1)
 			flags |= X509_V_FLAG_PARTIAL_CHAIN;
 	return flags;
 }
@@ -125,15 +112,25 @@ static X509 *find_issuer(X509 *leaf, const struct material *m, bool *ret_named)
 	return NULL;
 }
 
-static void lint_issuer(struct lint *l, const struct material *m)
+/* Of a chain that verified it is the second; else whoever has that name, to say what is wrong. */
+static X509 *take_issuer(struct lint *l, const struct material *m, const X509_STACK *verified)
 {
-	const ASN1_OCTET_STRING *have = X509_get0_authority_key_id(l->leaf), *want;
 	bool named;
-	X509 *issuer = find_issuer(l->leaf, m, &named);
+	X509 *issuer;
 
+	if (sk_X509_num(verified) > 1)
+		return sk_X509_value(verified, 1);
+	issuer = find_issuer(l->leaf, m, &named);
 	if (issuer == NULL && named)
 		lint_error(l, "cert.signature",
 		    "its signature does not verify under its issuer's key");
+	return issuer;
+}
+
+static void lint_issuer(struct lint *l, X509 *issuer)
+{
+	const ASN1_OCTET_STRING *have = X509_get0_authority_key_id(l->leaf), *want;
+
 	if (issuer == NULL)
 		return;
 	want = X509_get0_subject_key_id(issuer);
@@ -177,16 +174,17 @@ static void report_chain(struct lint *l, const X509_STACK *chain)
 	l->report->chain_length = sk_X509_num(chain);
 }
 
-static void verify(struct lint *l, X509_STORE *store, X509_STACK *helpers)
+static void verify(struct lint *l, X509_STORE *store, const struct material *m)
 {
 	AUTO(X509_STORE_CTX) *ctx = X509_STORE_CTX_new();
 	bool verified;
 
-	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, l->leaf, helpers) != 1) {
+	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, l->leaf, m->helpers) != 1) {
 		l->no_memory = true;
 		return;
 	}
 	verified = X509_verify_cert(ctx) == 1;
+	lint_issuer(l, take_issuer(l, m, verified ? X509_STORE_CTX_get0_chain(ctx) : NULL));
 	lint_members(l, X509_STORE_CTX_get0_chain(ctx));
 	if (verified)
 		report_chain(l, X509_STORE_CTX_get0_chain(ctx));
@@ -202,15 +200,15 @@ void lint_chain(struct lint *l)
 	AUTO_STRUCT(material) m = { 0 };
 	AUTO(X509_STORE) *store = NULL;
 
-	if (!collect(l, &m)) {
+	if (l->profile->issuer.certs == NULL) {
 		lint_error(l, "cert.chain", "the profile's anchors are not loaded");
 		return;
 	}
-	store = make_store(l, m.anchors);
+	if (collect(l, &m))
+		store = make_store(l, m.anchors);
 	if (store == NULL) {
 		l->no_memory = true;
 		return;
 	}
-	lint_issuer(l, &m);
-	verify(l, store, m.helpers);
+	verify(l, store, &m);
 }

@@ -24,7 +24,7 @@ static void job_free(struct job *j)
 	buf_free(&j->csr);
 	buf_free(&j->leaf);
 	buf_free(&j->chain);
-	buf_free(&j->readback);
+	X509_free(j->readback);
 	proof_free(&j->proof);
 	json_decref(j->statement);
 	json_decref(j->keys);

@@ -78,7 +78,7 @@ struct job {
 	int64_t retry_at_ms;         /* wall; an earlier passage is pending until then. 0: none */
 	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
 	json_t *found;               /* base64: for our key, in an answer that is of no use */
-	struct buf readback;         /* leaf as the device stores it */
+	X509 *readback;              /* leaf as the device stores it */
 	json_t *statement;           /* what the signer was asked to sign */
 	uint8_t nonce[32];
 	struct proof proof;

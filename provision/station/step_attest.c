@@ -54,19 +54,22 @@ static int add_certificate(const struct job *j, json_t *s, struct err *e)
 	const struct buf *anchors = &j->station->profile->anchors.ders;
 	AUTO_STRUCT(buf) issuer = { 0 };
 	AUTO_STRUCT(buf) number = { 0 };
-	AUTO(X509) *leaf = NULL;
+	AUTO(json_t) *certificate = json_object();
+	uint8_t digest[SHA256_LEN];
 
-	if (x509_parse(j->readback.data, j->readback.len, &leaf, ERR_DEVICE, e) != 0 ||
-	    x509_add_issuer(leaf, &issuer, e) != 0 || x509_add_serial(leaf, &number, e) != 0 ||
+	if (x509_add_issuer(j->readback, &issuer, e) != 0 ||
+	    x509_add_serial(j->readback, &number, e) != 0 ||
+	    x509_digest(j->readback, digest, e) != 0 ||
 	    json_set_new(s, "csr_sha256", hex_of(j->csr.data, j->csr.len), e) != 0)
 		return -1;
 	if (anchors->len > 0 &&
 	    json_set_new(s, "anchors_sha256", hex_of(anchors->data, anchors->len), e) != 0)
 		return -1;
-	return json_set_new(s, "certificate",
-	    json_pack("{s:o, s:s, s:s}", "sha256", hex_of(j->readback.data, j->readback.len),
-		"issuer", buf_str(&issuer, e), "number", buf_str(&number, e)),
-	    e);
+	if (json_set_hex(certificate, "sha256", digest, sizeof(digest), e) != 0 ||
+	    json_set_str(certificate, "issuer", buf_str(&issuer, e), e) != 0 ||
+	    json_set_str(certificate, "number", buf_str(&number, e), e) != 0)
+		return -1;
+	return json_set_new(s, "certificate", steal(&certificate), e);
 }
 
 static int add_proof(const struct job *j, json_t *s, struct err *e)

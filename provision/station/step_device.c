@@ -232,27 +232,27 @@ json_t *ask_readback(struct job *j, struct err *e)
 static int keep_leaf(struct job *j, enum object object, const struct stored *stored, struct err *e)
 {
 	const struct buf *from = stored->is_digest ? &j->leaf : &stored->bytes;
-	AUTO(X509_STACK) *list = NULL;
+	AUTO(X509) *leaf = NULL;
 
 	if (object == OBJECT_ANCHORS)
 		return 0;
-	if (x509_parse_list(from->data, from->len, &list, ERR_DEVICE, e) != 0)
+	if (x509_parse(from->data, x509_cut(from->data, from->len), &leaf, ERR_DEVICE, e) != 0)
 		return -1;
-	buf_clear(&j->readback);
-	return x509_add_der(sk_X509_value(list, 0), &j->readback, e);
+	X509_free(j->readback);
+	j->readback = steal(&leaf);
+	return 0;
 }
 
 static int record_readback(struct job *j, struct record *r, struct err *e)
 {
-	char digest[2 * SHA256_LEN + 1];
+	uint8_t digest[SHA256_LEN];
 
-	if (j->readback.len == 0)
+	if (j->readback == NULL)
 		return err_set(e, ERR_CONFIG, "profile.install",
 		    "the profile installs no certificate");
-	sha256_hex(j->readback.data, j->readback.len, digest);
-	if (step_event(j, r, e) != 0)
+	if (x509_digest(j->readback, digest, e) != 0 || step_event(j, r, e) != 0)
 		return -1;
-	return json_set_str(r->body, "certificate", digest, e);
+	return json_set_hex(r->body, "certificate", digest, sizeof(digest), e);
 }
 
 enum verdict judge_stored(struct job *j, const json_t *answer, struct record *r,
@@ -324,7 +324,7 @@ enum verdict judge_possession(struct job *j, const json_t *answer, struct record
 	j->proof = (struct proof){ 0 };
 	if (read_proof(answer, &j->proof, e) != 0 ||
 	    s->family->check_proof(s->profile, &j->proof, &claims, e) != 0 ||
-	    judge_proof(&claims, j->nonce, &j->readback, e) != 0)
+	    judge_proof(&claims, j->nonce, j->readback, e) != 0)
 		return VERDICT_FAIL;
 	return record_proof(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }

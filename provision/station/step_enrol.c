@@ -79,14 +79,12 @@ static int read_others(const json_t *answer, X509_STACK **ret, struct err *e)
 }
 
 /* Who issued it, under which number. */
-static int add_names(const struct buf *leaf, struct record *r, struct err *e)
+static int add_names(const X509 *cert, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) issuer = { 0 };
 	AUTO_STRUCT(buf) number = { 0 };
-	AUTO(X509) *cert = NULL;
 
-	if (x509_parse(leaf->data, leaf->len, &cert, ERR_CERT, e) != 0 ||
-	    x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0)
+	if (x509_add_issuer(cert, &issuer, e) != 0 || x509_add_serial(cert, &number, e) != 0)
 		return -1;
 	if (issuer.len > CA_TEXT_MAX || number.len > CA_TEXT_MAX)
 		return err_set(e, ERR_CERT, "cert.size",
@@ -96,11 +94,11 @@ static int add_names(const struct buf *leaf, struct record *r, struct err *e)
 	return json_set_str(r->body, "number", buf_str(&number, e), e);
 }
 
-static int describe(const struct buf *leaf, struct record *r, struct err *e)
+static int describe(const struct buf *leaf, const X509 *parsed, struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) copy = { 0 };
 
-	if (add_names(leaf, r, e) != 0 || buf_add(&copy, leaf->data, leaf->len, e) != 0)
+	if (add_names(parsed, r, e) != 0 || buf_add(&copy, leaf->data, leaf->len, e) != 0)
 		return -1;
 	return record_add_blob(r, "certificate", &copy, e);
 }
@@ -113,8 +111,10 @@ static int record_orphan(struct job *j, const struct buf *leaf, const struct err
     struct record *r, struct err *e)
 {
 	AUTO_STRUCT(buf) copy = { 0 };
+	AUTO(X509) *cert = NULL;
 	char csr[2 * SHA256_LEN + 1];
 	struct err unnamed = { 0 };
+	bool named;
 
 	sha256_hex(j->csr.data, j->csr.len, csr);
 	r->body = json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "orphan", "job",
@@ -123,8 +123,9 @@ static int record_orphan(struct job *j, const struct buf *leaf, const struct err
 		return err_nomem(e);
 	if (buf_add(&copy, leaf->data, leaf->len, e) != 0)
 		return -1;
-	return record_add_blob(r, add_names(leaf, r, &unnamed) == 0 ? "certificate" : "evidence",
-	    &copy, e);
+	named = x509_parse(leaf->data, leaf->len, &cert, ERR_CERT, &unnamed) == 0 &&
+		add_names(cert, r, &unnamed) == 0;
+	return record_add_blob(r, named ? "certificate" : "evidence", &copy, e);
 }
 
 /* What was tolerated: in the answer by the enroller, in the certificate by the lint. */
@@ -160,7 +161,8 @@ static int record_issued(struct job *j, const json_t *answer, const struct cert_
 	AUTO_STRUCT(buf) chain = { 0 };
 
 	if (step_event(j, r, e) != 0 || json_set_str(r->body, "spki", j->spki, e) != 0 ||
-	    describe(&j->leaf, r, e) != 0 || buf_add(&chain, j->chain.data, j->chain.len, e) != 0)
+	    describe(&j->leaf, report->leaf, r, e) != 0 ||
+	    buf_add(&chain, j->chain.data, j->chain.len, e) != 0)
 		return -1;
 	return add_warnings(answer, report, r, e) == 0 ? record_add_blob(r, "chain", &chain, e)
 						       : -1;

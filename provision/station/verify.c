@@ -26,7 +26,7 @@ struct passage {
 	char preimage[65], signature[65], nonce[65];
 	char origin
 	    [ORIGIN_SCHEME_MAX]; /* what is known of the key's origin, in the statement's words */
-	struct buf leaf;
+	X509 *leaf;
 	int64_t position;
 	bool made_key, proven, attested;
 };
@@ -63,7 +63,7 @@ static void passage_free(struct passage *p)
 {
 	identity_free(&p->identity);
 	EVP_PKEY_free(p->key);
-	buf_free(&p->leaf);
+	X509_free(p->leaf);
 	free(p);
 }
 
@@ -206,6 +206,7 @@ static int check_request(struct audit *a, struct passage *p, const json_t *event
 static int check_certificate(struct audit *a, struct passage *p, const json_t *event, struct err *e)
 {
 	AUTO_STRUCT(cert_report) report = { 0 };
+	AUTO_STRUCT(buf) leaf = { 0 };
 	AUTO_STRUCT(buf) chain = { 0 };
 	AUTO(X509_STACK) *others = NULL;
 	struct cert_question question = { .key = p->key,
@@ -214,15 +215,16 @@ static int check_certificate(struct audit *a, struct passage *p, const json_t *e
 
 	if (p->key == NULL)
 		return violation(p, e, "verify.rule", "a certificate without a judged CSR");
-	buf_clear(&p->leaf);
-	if (blob_of(a, event, "certificate", &p->leaf, e) != 0 ||
+	if (blob_of(a, event, "certificate", &leaf, e) != 0 ||
 	    blob_of(a, event, "chain", &chain, e) != 0 ||
 	    x509_parse_list(chain.data, chain.len, &others, ERR_RECORDS, e) != 0)
 		return -1;
-	question.leaf = &p->leaf;
+	question.leaf = &leaf;
 	question.others = others;
 	if (judge_cert(p->profile, &p->identity, &question, &report, e) != 0)
 		return -1;
+	X509_free(p->leaf);
+	p->leaf = steal(&report.leaf);
 	copy_text(p->certificate, 65, json_opt_str(event, "certificate", ""));
 	copy_text(p->number, 65, json_opt_str(event, "number", ""));
 	a->certificates++;
@@ -249,7 +251,7 @@ static int check_proof(struct audit *a, struct passage *p, const json_t *event, 
 	if (blob_of(a, event, "preimage", &proof.preimage, e) != 0 ||
 	    blob_of(a, event, "signature", &proof.signature, e) != 0 ||
 	    family->check_proof(p->profile, &proof, &claims, e) != 0 ||
-	    judge_proof(&claims, nonce, &p->leaf, e) != 0)
+	    judge_proof(&claims, nonce, p->leaf, e) != 0)
 		return -1;
 	p->proven = true;
 	a->proofs++;

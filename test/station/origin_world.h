@@ -134,13 +134,14 @@ WORLD_FN void world_record_profile(struct origin_world *w)
 
 WORLD_FN void world_free_job(struct job *j)
 {
-	struct buf *const bytes[] = { &j->csr, &j->leaf, &j->chain, &j->readback };
+	struct buf *const bytes[] = { &j->csr, &j->leaf, &j->chain };
 
 	for (size_t i = 0; i < COUNT(bytes); i++)
 		buf_free(bytes[i]);
 	json_decref(j->keys);
 	json_decref(j->statement);
 	proof_free(&j->proof);
+	X509_free(j->readback);
 	EVP_PKEY_free(j->key);
 }
 
@@ -212,7 +213,9 @@ WORLD_FN void world_enrol(struct origin_world *w)
 		"kind", "enrol", "attempt", 1),
 	    "csr", &w->csr);
 	assert_ok(x509_add_der(w->leaf, &der, &e), &e);
-	assert_ok(buf_set(&w->job.readback, der.data, der.len, &e), &e);
+	assert_int_equal(X509_up_ref(w->leaf), 1);
+	X509_free(w->job.readback);
+	w->job.readback = w->leaf;
 	assert_ok(buf_set(&chain, der.data, der.len, &e), &e);
 	assert_ok(x509_add_der(w->ca, &chain, &e), &e);
 	assert_ok(x509_add_issuer(w->leaf, &issuer, &e), &e);
@@ -237,7 +240,7 @@ WORLD_FN void world_prove(struct origin_world *w)
 	struct err e = { 0 };
 
 	memcpy(proof->scheme, "fake", sizeof("fake"));
-	sha256(w->job.readback.data, w->job.readback.len, digest);
+	assert_ok(x509_digest(w->job.readback, digest, &e), &e);
 	assert_ok(buf_set(&proof->preimage, w->job.nonce, sizeof(w->job.nonce), &e), &e);
 	assert_ok(buf_add(&proof->preimage, digest, sizeof(digest), &e), &e);
 	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, w->key), 1);
@@ -259,12 +262,12 @@ WORLD_FN void world_prove(struct origin_world *w)
 WORLD_FN void world_install(struct origin_world *w)
 {
 	json_t *readback = world_step(w, "readback");
-	char digest[2 * SHA256_LEN + 1];
+	uint8_t digest[SHA256_LEN];
 	struct err e = { 0 };
 
 	world_tell(w, world_step(w, "install"), NULL, NULL);
-	sha256_hex(w->job.readback.data, w->job.readback.len, digest);
-	assert_ok(json_set_str(readback, "certificate", digest, &e), &e);
+	assert_ok(x509_digest(w->job.readback, digest, &e), &e);
+	assert_ok(json_set_hex(readback, "certificate", digest, sizeof(digest), &e), &e);
 	world_tell(w, readback, NULL, NULL);
 }
 

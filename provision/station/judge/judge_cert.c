@@ -11,6 +11,7 @@ enum { CERT_MAX = 32 * 1024, SERIAL_OCTETS_MAX = 20, SECURITY_BITS_MIN = 112 };
 void cert_report_free(struct cert_report *r)
 {
 	buf_free(&r->chain);
+	X509_free(r->leaf);
 	*r = (struct cert_report){ 0 };
 }
 
@@ -180,7 +181,6 @@ int judge_cert(const struct profile *p, const struct identity *i, const struct c
 	static void (*const checks[])(struct lint *) = { lint_key, lint_version, lint_subject,
 		lint_san, lint_extensions, lint_dates, lint_signature, lint_serial, lint_chain };
 	AUTO_STRUCT(subject) want = { 0 };
-	AUTO(X509) *leaf = NULL;
 	struct lint l = { .profile = p,
 		.identity = i,
 		.question = q,
@@ -188,9 +188,9 @@ int judge_cert(const struct profile *p, const struct identity *i, const struct c
 		.report = ret };
 
 	cert_report_free(ret);
-	if (subject_render(&want, p, i, e) < 0 || parse(&l, &leaf, e) < 0)
+	if (subject_render(&want, p, i, e) < 0 || parse(&l, &ret->leaf, e) < 0)
 		return -1;
-	l.leaf = leaf;
+	l.leaf = ret->leaf;
 	for (size_t k = 0; k < COUNT(checks); k++)
 		checks[k](&l);
 	return l.no_memory ? err_nomem(e) : first_error(ret, e);

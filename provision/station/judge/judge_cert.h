@@ -48,6 +48,7 @@ struct cert_finding {
 struct cert_report {
 	struct cert_finding findings[CERT_FINDINGS_MAX];
 	size_t count;
+	X509 *leaf; /* parsed; NULL where it does not parse */
 	struct buf
 	    chain; /* leaf, intermediates, anchor: DERs one behind the other; empty where none */
 	int chain_length; /* certificates in it */

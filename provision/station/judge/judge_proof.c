@@ -28,25 +28,21 @@ static int verify(const struct proof_claims *claims, EVP_PKEY *key, struct err *
 	return 0;
 }
 
-int judge_proof(const struct proof_claims *claims, const uint8_t nonce[static 32],
-    const struct buf *leaf, struct err *e)
+int judge_proof(const struct proof_claims *claims, const uint8_t nonce[static 32], X509 *leaf,
+    struct err *e)
 {
-	AUTO(X509) *cert = NULL;
 	uint8_t digest[SHA256_LEN];
-	struct err why = { 0 };
 	EVP_PKEY *key;
 
 	if (CRYPTO_memcmp(claims->nonce, nonce, sizeof(claims->nonce)) != 0)
 		return err_set(e, ERR_DEVICE, "proof.nonce",
 		    "the proof answers another nonce: a replay");
-	sha256(leaf->data, leaf->len, digest);
+	if (x509_digest(leaf, digest, e) < 0)
+		return -1;
 	if (memcmp(claims->leaf_sha256, digest, sizeof(digest)) != 0)
 		return err_set(e, ERR_DEVICE, "proof.certificate",
 		    "the proof is about another certificate than the one that was read back");
-	if (x509_parse(leaf->data, leaf->len, &cert, ERR_DEVICE, &why) < 0)
-		return err_set(e, ERR_DEVICE, "proof.certificate",
-		    "what was read back is no certificate: %s", why.message);
-	key = X509_get0_pubkey(cert);
+	key = X509_get0_pubkey(leaf);
 	if (key == NULL)
 		return err_openssl(e, ERR_DEVICE, "proof.certificate",
 		    "the certificate's key can not be read");

@@ -125,7 +125,7 @@ static void begin(void)
 	read_rule();
 }
 
-static void note_fork(void)
+void failpoint_forked(void)
 {
 	state.forked = true;
 	atomic_store(&state.hits, 0);
@@ -134,7 +134,7 @@ static void note_fork(void)
 static void begin_process(void)
 {
 	begin();
-	if (pthread_atfork(NULL, NULL, note_fork) != 0)
+	if (pthread_atfork(NULL, NULL, failpoint_forked) != 0)
 		abort();
 }
 

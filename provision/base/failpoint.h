@@ -19,11 +19,15 @@
 #define KILN_FAILPOINT_H
 
 #ifdef KILN_FAILPOINTS
-#define FAILPOINT(point) failpoint_hit(point)
+#define FAILPOINT(point)   failpoint_hit(point)
+#define FAILPOINT_FORKED() failpoint_forked()
 #else
-#define FAILPOINT(point) ((void)0)
+#define FAILPOINT(point)   ((void)0)
+#define FAILPOINT_FORKED() ((void)0)
 #endif
 
 void failpoint_hit(const char *point);
+/* In a new process that fork(2) did not make: it counts from 0, and its parent is another. */
+void failpoint_forked(void);
 
 #endif

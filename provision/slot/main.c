@@ -4,7 +4,18 @@
 
 #include "memory.h"
 #include "slot.h"
+#include "stem.h"
 #include "version.h"
+
+/* One device's process: the program itself, or one that was forked from it. */
+static int run(struct slot *slot, struct err *e)
+{
+	int rc = serve("kiln-slot", true, slot_calls, slot_call_count, slot, e);
+
+	if (rc == SERVE_LEAVE)
+		rc = stem_run(e);
+	return rc == STEM_BORN ? serve_on(slot_calls, slot_call_count, slot, e) : rc;
+}
 
 int main(int argc, char **argv)
 {
@@ -18,9 +29,7 @@ int main(int argc, char **argv)
 		    kiln_version()); /* there is nobody else to tell */
 		return 2;
 	}
-	rc = memory_guard(&e) != 0
-		 ? -1
-		 : serve("kiln-slot", true, slot_calls, slot_call_count, &slot, &e);
+	rc = memory_guard(&e) != 0 ? -1 : run(&slot, &e);
 	if (rc != 0)
 		(void)fprintf(stderr, "kiln-slot: %s\n", e.message);
 	slot_free(&slot);

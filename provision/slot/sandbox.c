@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <termios.h>
+#include <unistd.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/usbdevice_fs.h>
 
 #include <openssl/crypto.h>
@@ -102,7 +105,8 @@ static int allow_mock(scmp_filter_ctx filter)
 }
 #endif
 
-static int load(void)
+/* The rules as the kernel's program, in the file fd. */
+static int write_filter(int fd)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc;
@@ -115,8 +119,42 @@ static int load(void)
 	if (rc == 0)
 		rc = allow_mock(filter);
 	if (rc == 0)
-		rc = seccomp_load(filter);
+		rc = seccomp_export_bpf(filter, fd);
 	seccomp_release(filter);
+	return rc;
+}
+
+static int read_filter(int fd, struct buf *ret, struct err *e)
+{
+	off_t len = lseek(fd, 0, SEEK_END);
+	uint8_t *room;
+
+	if (len <= 0 || len % (off_t)sizeof(struct sock_filter) != 0)
+		return err_set(e, ERR_CONFIG, "slot.sandbox", "the seccomp filter was not written");
+	room = buf_room(ret, (size_t)len, e);
+	if (room == NULL)
+		return -1;
+	if (pread(fd, room, (size_t)len, 0) != len)
+		return err_errno(e, ERR_CONFIG, "slot.sandbox", "reading the seccomp filter");
+	ret->len += (size_t)len;
+	return 0;
+}
+
+static int build(struct buf *ret_filter, struct err *e)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return err_errno(e, ERR_CONFIG, "slot.sandbox", "room for the seccomp filter");
+	rc = write_filter(fd);
+	if (rc == 0) {
+		rc = read_filter(fd, ret_filter, e);
+	} else {
+		errno = -rc;
+		rc = err_errno(e, ERR_CONFIG, "slot.sandbox", "building the seccomp filter");
+	}
+	(void)close(fd); /* only memory */
 	return rc;
 }
 
@@ -135,18 +173,24 @@ static int warm_up(struct err *e)
 	return 0;
 }
 
-int sandbox_enter(struct err *e)
+int sandbox_prepare(struct buf *ret_filter, struct err *e)
 {
-	int rc;
-
 	if (warm_up(e) != 0)
 		return -1;
+	return build(ret_filter, e);
+}
+
+int sandbox_enter(const struct buf *filter, struct err *e)
+{
+	const struct sock_fprog program = {
+		.len = (unsigned short)(filter->len / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)(void *)filter->data,
+	};
+
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_errno(e, ERR_CONFIG, "slot.sandbox", "giving up new privileges");
-	rc = load();
-	if (rc == 0)
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
 		return 0;
-	errno = -rc;
 	return err_errno(e, ERR_CONFIG, "slot.sandbox",
 	    "the kernel refuses the seccomp filter; use a kernel with CONFIG_SECCOMP_FILTER");
 }

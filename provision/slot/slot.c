@@ -15,6 +15,7 @@ void slot_free(struct slot *s)
 	profile_free(s->profile);
 	secret_free(&s->secret);
 	buf_free(&s->resume);
+	buf_free(&s->filter);
 	*s = (struct slot){ 0 };
 }
 
@@ -110,6 +111,27 @@ static int take_secrets(struct slot *s, const json_t *request, struct err *e)
 	return 0;
 }
 
+/* All that takes its time and needs no device. */
+static int prepare(struct slot *s, const json_t *request, struct err *e)
+{
+	if (s->profile != NULL)
+		return 0;
+	if (parse_profile(s, request, e) != 0)
+		return -1;
+	return sandbox_prepare(&s->filter, e);
+}
+
+static int call_prepare(void *context, const json_t *request, json_t *ok, struct err *e)
+{
+	struct slot *s = context;
+
+	(void)ok; /* there is nothing to say */
+	if (prepare(s, request, e) == 0)
+		return SERVE_LEAVE;
+	slot_free(s);
+	return -1;
+}
+
 static int open_device(struct slot *s, const json_t *request, struct err *e)
 {
 	const struct driver *driver;
@@ -117,7 +139,7 @@ static int open_device(struct slot *s, const json_t *request, struct err *e)
 	struct device base = { 0 };
 
 	if (json_get_str(request, "address", &address, ERR_CONFIG, e) != 0 ||
-	    take_secrets(s, request, e) != 0 || parse_profile(s, request, e) != 0)
+	    take_secrets(s, request, e) != 0 || prepare(s, request, e) != 0)
 		return -1;
 	driver = driver_find(s->profile->driver);
 	if (driver == NULL)
@@ -134,7 +156,7 @@ static int open_device(struct slot *s, const json_t *request, struct err *e)
 	};
 	if (driver->open(&s->device, &base, e) != 0)
 		return -1;
-	return sandbox_enter(e);
+	return sandbox_enter(&s->filter, e);
 }
 
 static int call_open(void *context, const json_t *request, json_t *ok, struct err *e)
@@ -338,5 +360,6 @@ const struct serve_call slot_calls[] = {
 	{ "readback", call_readback },
 	{ "prove", call_prove },
 	{ "seal", call_seal },
+	{ "prepare", call_prepare },
 };
 const size_t slot_call_count = COUNT(slot_calls);

@@ -12,6 +12,7 @@
 struct slot {
 	struct transport *link;
 	struct profile *profile;
+	struct buf filter; /* of the sandbox, where it is prepared */
 	struct secret secret;
 	struct buf resume;     /* what the device left for this attachment, see DRIVER_RESET */
 	struct device *device; /* NULL before `open`; then the process is in its sandbox */
@@ -22,7 +23,7 @@ OWNED_STRUCT(slot, slot_free)
 
 /*
  * The rows for serve(); their context is a struct slot.
- *   open     {address, profile: {name, text}, secret?, resume?}   -> {}
+ *   open     {address, profile?: {name, text}, secret?, resume?}  -> {}     profile: where none is prepared
  *   identify {}                    -> {model, serial, firmware, lifecycle, uuid, key_present, evidence}
  *   keygen   {algorithm, replace}  -> {}
  *   request  {identity: {model, serial, firmware, uuid}}          -> {csr, origin?}
@@ -30,6 +31,7 @@ OWNED_STRUCT(slot, slot_free)
  *   readback {object}              -> {is_digest, bytes}
  *   prove    {nonce}               -> {scheme, preimage, signature}
  *   seal     {}                    -> {}
+ *   prepare  {profile: {name, text}}                              -> {}     and is then a stem: stem.h
  * A device that must be reset answers {"reset": token} instead; the next slot's `open` takes it as
  * `resume`. Bytes are base64.
  */

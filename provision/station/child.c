@@ -138,7 +138,34 @@ static int await(struct child *c, int64_t ms, struct err *e)
 	return event_add(c->timer, &t) == 0 ? 0 : err_nomem(e);
 }
 
-static int send_line(struct child *c, const json_t *object, struct err *e)
+/* A descriptor travels with the bytes of one message, which the channel's buffer can not carry. One that is
+ * asked has read all that was sent before: there is room. */
+static int send_with(struct child *c, const struct buf *text, int fd, struct err *e)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec part = { .iov_base = text->data, .iov_len = text->len };
+	const struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+
+	control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	if (sendmsg(bufferevent_getfd(c->channel), &message, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	    (ssize_t)text->len)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		return 0; /* its end, of which the loop tells */
+	return err_errno(e, c->domain, "child.sending", "asking %s", c->program);
+}
+
+/* With fd, or -1. */
+static int send_line(struct child *c, const json_t *object, int fd, struct err *e)
 {
 	AUTO_STRUCT(buf) text = { 0 };
 
@@ -148,17 +175,19 @@ static int send_line(struct child *c, const json_t *object, struct err *e)
 		return err_set(e, ERR_CONFIG, "line.long",
 		    "a request to %s is longer than %d bytes", c->program, LINE_MAX_LEN);
 	FAILPOINT("child.ask");
+	if (fd >= 0)
+		return send_with(c, &text, fd, e);
 	return bufferevent_write(c->channel, text.data, text.len) == 0 ? 0 : err_nomem(e);
 }
 
-static int put_question(struct child *c, json_t *request, int64_t ms, struct err *e)
+static int put_question(struct child *c, json_t *request, int fd, int64_t ms, struct err *e)
 {
 	int64_t deadline = clock_now_ms() + ms;
 
 	if (json_set_int(request, "id", ++c->id, e) != 0 ||
 	    json_set_int(request, "deadline", deadline, e) != 0)
 		return -1;
-	if (send_line(c, request, e) != 0)
+	if (send_line(c, request, fd, e) != 0)
 		return -1;
 	return await(c, ms + ANSWER_GRACE_MS, e);
 }
@@ -170,20 +199,23 @@ static int become_ready(struct child *c, const json_t *answer, struct err *e)
 	return c->events.ready(c->events.context, answer, e);
 }
 
-static int on_greeting(struct child *c, const json_t *line, struct err *e)
+static int open_up(struct child *c, struct err *e)
 {
 	AUTO(json_t) *open = steal(&c->open);
 
+	c->state = CHILD_OPENING;
+	return put_question(c, open, -1, c->open_ms, e);
+}
+
+static int on_greeting(struct child *c, const json_t *line, struct err *e)
+{
 	if (strcmp(json_opt_str(line, "hello", ""), c->program) != 0)
 		return err_set(e, ERR_CONFIG, "child.greeting", "%s did not greet", c->program);
 	if (strcmp(json_opt_str(line, "build", ""), build_id()) != 0)
 		return err_set(e, ERR_CONFIG, "child.build",
 		    "%s is of another build: kiln was upgraded under a running station; restart it",
 		    c->program);
-	if (open == NULL)
-		return become_ready(c, line, e);
-	c->state = CHILD_OPENING;
-	return put_question(c, open, c->open_ms, e);
+	return c->open != NULL ? open_up(c, e) : become_ready(c, line, e);
 }
 
 static int on_answer(struct child *c, const json_t *line, struct err *e)
@@ -268,21 +300,19 @@ static int connect_child(struct child *c, int fd, struct err *e)
 	if (c->timer == NULL || c->ending == NULL || c->channel == NULL)
 		return err_nomem(e);
 	bufferevent_setcb(c->channel, on_read, NULL, on_channel_end, c);
-	if (bufferevent_enable(c->channel, EV_READ | EV_WRITE) != 0)
-		return err_nomem(e);
-	return await(c, GREETING_MS, e);
+	return bufferevent_enable(c->channel, EV_READ | EV_WRITE) == 0 ? 0 : err_nomem(e);
 }
 
-int child_start(struct child **ret, struct event_base *loop, const char *program,
-    const char *const arguments[], json_t *open, int open_ms, enum err_domain domain,
-    const struct child_events *events, struct err *e)
+/* Takes open over, also where it fails. */
+static struct child *child_new(struct event_base *loop, const char *program, json_t *open,
+    int open_ms, enum err_domain domain, const struct child_events *events, struct err *e)
 {
 	struct child *c = calloc(1, sizeof(*c));
-	int fd;
 
 	if (c == NULL) {
 		json_decref(open);
-		return err_nomem(e);
+		(void)err_nomem(e);
+		return NULL;
 	}
 	*c = (struct child){ .loop = loop,
 		.program = program,
@@ -290,11 +320,42 @@ int child_start(struct child **ret, struct event_base *loop, const char *program
 		.open_ms = open_ms,
 		.domain = domain,
 		.events = *events };
+	return c;
+}
+
+int child_start(struct child **ret, struct event_base *loop, const char *program,
+    const char *const arguments[], json_t *open, int open_ms, enum err_domain domain,
+    const struct child_events *events, struct err *e)
+{
+	struct child *c = child_new(loop, program, open, open_ms, domain, events, e);
+	int fd;
+
+	if (c == NULL)
+		return -1;
 	if (proc_start(program, arguments, &fd, &c->pid, e) != 0) {
 		child_free(c);
 		return -1;
 	}
-	if (connect_child(c, fd, e) != 0) {
+	if (connect_child(c, fd, e) != 0 || await(c, GREETING_MS, e) != 0) {
+		child_kill(c);
+		return -1;
+	}
+	*ret = c;
+	return 0;
+}
+
+int child_adopt(struct child **ret, struct event_base *loop, const char *program,
+    const struct child_process *process, json_t *open, int open_ms, enum err_domain domain,
+    const struct child_events *events, struct err *e)
+{
+	struct child *c = child_new(loop, program, open, open_ms, domain, events, e);
+
+	if (c == NULL) {
+		child_discard(process);
+		return -1;
+	}
+	c->pid = process->pid;
+	if (connect_child(c, process->fd, e) != 0 || open_up(c, e) != 0) {
 		child_kill(c);
 		return -1;
 	}
@@ -305,6 +366,12 @@ int child_start(struct child **ret, struct event_base *loop, const char *program
 int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answer *answer,
     void *context, struct err *e)
 {
+	return child_ask_with(c, request, -1, deadline_ms, answer, context, e);
+}
+
+int child_ask_with(struct child *c, json_t *request, int fd, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e)
+{
 	AUTO(json_t) *owned = request;
 
 	if (owned == NULL)
@@ -312,7 +379,7 @@ int child_ask(struct child *c, json_t *request, int64_t deadline_ms, child_answe
 	if (c->state != CHILD_READY || c->answer != NULL)
 		return err_set(e, ERR_CONFIG, "child.busy", "%s is not ready to be asked",
 		    c->program);
-	if (put_question(c, owned, deadline_ms, e) != 0)
+	if (put_question(c, owned, fd, deadline_ms, e) != 0)
 		return -1;
 	c->answer = answer;
 	c->context = context;
@@ -330,13 +397,24 @@ bool child_is_busy(const struct child *c)
 	       event_pending(c->ending, EV_TIMEOUT, NULL);
 }
 
-void child_kill(struct child *c)
+static void kill_and_reap(pid_t pid)
 {
 	int status;
 
-	if (kill(c->pid, SIGKILL) == 0)
-		reap(c->pid, &status);
+	if (kill(pid, SIGKILL) == 0)
+		reap(pid, &status);
+}
+
+void child_kill(struct child *c)
+{
+	kill_and_reap(c->pid);
 	child_free(c);
+}
+
+void child_discard(const struct child_process *process)
+{
+	(void)close(process->fd); /* nothing was written */
+	kill_and_reap(process->pid);
 }
 
 void child_stop(struct child *c, int grace_ms)

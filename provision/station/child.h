@@ -5,6 +5,8 @@
 #ifndef KILN_CHILD_H
 #define KILN_CHILD_H
 
+#include <sys/types.h>
+
 #include <event2/event.h>
 
 #include "json.h"
@@ -34,9 +36,26 @@ must_check int child_start(struct child **ret, struct event_base *loop, const ch
     const char *const arguments[], json_t *open, int open_ms, enum err_domain domain,
     const struct child_events *events, struct err *e);
 
+/* A child of this process that another program made (stem.h), with the other end of fd as its SERVE_FD. */
+struct child_process {
+	pid_t pid;
+	int fd;
+};
+
+/* As child_start with such a process, which does not greet, and is taken over, also where this fails. */
+must_check int child_adopt(struct child **ret, struct event_base *loop, const char *program,
+    const struct child_process *process, json_t *open, int open_ms, enum err_domain domain,
+    const struct child_events *events, struct err *e);
+/* SIGKILL, reaped before this returns: nobody wants it. */
+void child_discard(const struct child_process *process);
+
 /* One question at a time. request is taken over and gets "id" and "deadline" (deadline_ms from now,
  * with a grace for the answer's way back). answer is called exactly once, never before this returns. */
 must_check int child_ask(struct child *c, json_t *request, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e);
+
+/* The same, and the child receives the descriptor fd with it, which stays the caller's. */
+must_check int child_ask_with(struct child *c, json_t *request, int fd, int64_t deadline_ms,
     child_answer *answer, void *context, struct err *e);
 
 /* Ends it from the loop, not from here, also while it is busy; events->ended gets why. */

@@ -3,12 +3,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* After so many failed starts nobody waits in the queue for the next one; it is made all the same. */
 enum { HOPE_STARTS = 5, PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 10000, STOP_GRACE_MS = 3000 };
 
 struct question {
 	json_t *request;
+	int fd; /* that goes with it; or -1 */
 	int64_t deadline_ms;
 	child_answer *answer;
 	void *context;
@@ -42,6 +44,8 @@ static void dispatch(struct pool *p);
 static void question_free(struct question *q)
 {
 	json_decref(q->request);
+	if (q->fd >= 0)
+		(void)close(q->fd); /* nothing was written */
 	free(q);
 }
 
@@ -142,7 +146,7 @@ static void ask_member(struct member *m, struct question *q)
 	json_t *request = json_incref(q->request);
 
 	m->asked = q;
-	if (child_ask(m->child, request, q->deadline_ms, on_answer, m, &e) == 0)
+	if (child_ask_with(m->child, request, q->fd, q->deadline_ms, on_answer, m, &e) == 0)
 		return;
 	m->asked = NULL;
 	finish(q, NULL, &e);
@@ -191,7 +195,8 @@ static int on_ready(void *context, const json_t *answer, struct err *e)
 	m->ready = true;
 	start_next(m->pool);
 	dispatch(m->pool);
-	config->ready(config->context);
+	if (config->ready != NULL)
+		config->ready(config->context);
 	return 0;
 }
 
@@ -293,14 +298,22 @@ int pool_start(struct pool **ret, struct event_base *loop, const struct pool_con
 int pool_ask(struct pool *p, json_t *request, int64_t deadline_ms, child_answer *answer,
     void *context, struct err *e)
 {
+	return pool_ask_with(p, request, -1, deadline_ms, answer, context, e);
+}
+
+int pool_ask_with(struct pool *p, json_t *request, int fd, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e)
+{
 	struct question *q = calloc(1, sizeof(*q));
 
 	if (q == NULL || request == NULL) {
 		free(q);
 		json_decref(request);
+		if (fd >= 0)
+			(void)close(fd); /* nothing was written */
 		return err_nomem(e);
 	}
-	*q = (struct question){ request, deadline_ms, answer, context, NULL };
+	*q = (struct question){ request, fd, deadline_ms, answer, context, NULL };
 	*p->last = q;
 	p->last = &q->next;
 	p->waiting++;

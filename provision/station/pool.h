@@ -25,7 +25,7 @@ struct pool_config {
 	/* A child's end, for the events; the pool goes on by itself. When starts have failed again and
 	 * again it is no longer told until one works. */
 	void (*ended)(void *context, const char *program, const struct err *why);
-	/* A child can be asked (again). */
+	/* A child can be asked (again). May be NULL. */
 	void (*ready)(void *context);
 	void *context;
 };
@@ -38,6 +38,10 @@ must_check int pool_start(struct pool **ret, struct event_base *loop,
  * returns; deadline_ms counts from when a child is asked. */
 must_check int pool_ask(struct pool *p, json_t *request, int64_t deadline_ms, child_answer *answer,
     void *context, struct err *e);
+
+/* The same, and the child receives the descriptor fd with it, which is taken over. */
+must_check int pool_ask_with(struct pool *p, json_t *request, int fd, int64_t deadline_ms,
+    child_answer *answer, void *context, struct err *e);
 
 /* True of an answer's error that passes once a child has been started again. */
 bool pool_is_outage(const struct err *why);

@@ -7,6 +7,7 @@
 #include "job_end.h"
 #include "scanning.h"
 #include "slot_address.h"
+#include "stem.h"
 
 enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300, OPENINGS_MAX = 4 };
 
@@ -26,12 +27,19 @@ static void arm(struct event *timer, int ms)
 	    &t); /* a timer of ours: fails only without memory, then nothing works */
 }
 
+static void end_process(struct slot *slot)
+{
+	if (slot->birth != NULL)
+		stem_forget(steal(&slot->birth));
+	if (slot->child != NULL)
+		child_kill(steal(&slot->child));
+}
+
 static void drop_process(struct slot *slot)
 {
 	(void)event_del(slot->again);
 	(void)event_del(slot->patience);
-	if (slot->child != NULL)
-		child_kill(steal(&slot->child));
+	end_process(slot);
 }
 
 /* Nothing more is done with what is in the slot. */
@@ -238,15 +246,12 @@ static void on_ended(void *context, const struct err *why)
 static json_t *make_open(struct slot *slot, struct err *e)
 {
 	struct station *s = slot->station;
-	const struct profile *p = s->profile;
 	AUTO_STRUCT(buf) address = { 0 };
 	AUTO(json_t) *open = NULL;
 
-	if (slot_address(slot->config, slot->place, p, &address, e) != 0)
+	if (slot_address(slot->config, slot->place, s->profile, &address, e) != 0)
 		return NULL;
-	open = json_pack("{s:s, s:s, s:{s:s, s:s%}}", "do", "open", "address",
-	    (const char *)address.data, "profile", "name", p->name, "text",
-	    (const char *)p->text.data, p->text.len);
+	open = json_pack("{s:s, s:s}", "do", "open", "address", (const char *)address.data);
 	if (open == NULL) {
 		(void)err_nomem(e);
 		return NULL;
@@ -260,19 +265,39 @@ static json_t *make_open(struct slot *slot, struct err *e)
 	return steal(&open);
 }
 
+static int adopt(struct slot *slot, const struct child_process *process, struct err *e)
+{
+	const struct child_events events = { on_ready, on_ended, slot };
+	json_t *open = make_open(slot, e);
+
+	if (open == NULL) {
+		child_discard(process);
+		return -1;
+	}
+	return child_adopt(&slot->child, slot->station->loop, stem_program, process, open, OPEN_MS,
+	    ERR_LINK, &events, e);
+}
+
+static void on_born(void *context, const struct child_process *process, const struct err *why)
+{
+	struct slot *slot = context;
+	struct err e = { 0 };
+
+	slot->birth = NULL;
+	if (process == NULL)
+		fail_station(slot, why);
+	else if (adopt(slot, process, &e) != 0)
+		fail_station(slot, &e);
+}
+
 static void start_process(struct slot *slot)
 {
-	static const char *const no_arguments[] = { NULL };
-	const struct child_events events = { on_ready, on_ended, slot };
 	struct err e = { 0 };
-	json_t *open = make_open(slot, &e);
 
 	if (slot->state == SLOT_EMPTY)
 		slot->state = SLOT_OPENING;
-	if (open != NULL && child_start(&slot->child, slot->station->loop, "kiln-slot",
-				no_arguments, open, OPEN_MS, ERR_LINK, &events, &e) == 0)
-		return;
-	fail_station(slot, &e);
+	if (stem_ask(slot->station->stem, &slot->birth, on_born, slot, &e) != 0)
+		fail_station(slot, &e);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *context)
@@ -281,8 +306,7 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (slot->child != NULL)
-		child_kill(steal(&slot->child));
+	end_process(slot);
 	if (slot->state == SLOT_OPENING && is_held(slot)) {
 		hold(slot);
 		return;
@@ -364,8 +388,7 @@ static void on_vanished(struct slot *slot)
 	if (is_resetting(slot)) {
 		/* Whatever talks to it talks to nobody; the next one starts when it is back. */
 		(void)event_del(slot->again);
-		if (slot->child != NULL)
-			child_kill(steal(&slot->child));
+		end_process(slot);
 		return;
 	}
 	drop_process(slot);

@@ -13,6 +13,7 @@
 #include "slot_address.h"
 #include "station_children.h"
 #include "station_open.h"
+#include "stem.h"
 #include "version.h"
 #include "witness.h"
 
@@ -372,6 +373,8 @@ void station_close(struct station *s)
 		close_records(s);
 	for (size_t i = 0; s->slots != NULL && i < s->slot_count; i++)
 		slot_free(&s->slots[i]);
+	if (s->stem != NULL)
+		stem_stop(s->stem);
 	if (s->enrollers != NULL)
 		pool_stop(s->enrollers);
 	if (s->signer != NULL)

@@ -84,6 +84,7 @@ struct station {
 	struct records *records;
 	struct event *recorded;
 	struct pool *enrollers, *signer;
+	struct stem *stem; /* of the slots' processes */
 	struct door *ca_door, *hsm_door;
 	enum enrol_class enrol_class; /* of the enrollers' backend */
 	struct places *places;

@@ -5,6 +5,7 @@
 #include "advice.h"
 #include "clock.h"
 #include "station_open.h"
+#include "stem.h"
 
 enum { ENROLLER_OPEN_MS = 15000, SIGNER_OPEN_MS = 15000, CHECK_MS = 15000 };
 
@@ -189,7 +190,8 @@ int station_start_children(struct station *s, struct err *e)
 		.ready = on_signer_ready,
 		.context = s };
 
-	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
+	if (stem_start(&s->stem, s->loop, s->profile, on_child_ended, s, e) != 0 ||
+	    pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;
 	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked,
 	    s, e);

@@ -52,10 +52,12 @@ static int run(void (*attempt)(struct held *h))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		const struct rlimit none = { 0, 0 };
+		struct buf filter = { 0 };
 
 		h.socket = socket(AF_UNIX, SOCK_STREAM, 0);
 		if (setrlimit(RLIMIT_CORE, &none) != 0 || h.socket < 0 ||
-		    transport_open(&h.link, h.path, &e) != 0 || sandbox_enter(&e) != 0)
+		    transport_open(&h.link, h.path, &e) != 0 || sandbox_prepare(&filter, &e) != 0 ||
+		    sandbox_enter(&filter, &e) != 0)
 			_exit(BROKEN);
 		attempt(&h);
 		_exit(DONE);
@@ -300,9 +302,11 @@ static void test_foreign_keys_need_nothing_new(void **state)
 		assert_true(pid >= 0);
 		if (pid == 0) {
 			AUTO(X509_REQ) *again = NULL;
+			struct buf filter = { 0 };
 			struct err e = { 0 };
 
-			require(sandbox_enter(&e) == 0);
+			require(sandbox_prepare(&filter, &e) == 0);
+			require(sandbox_enter(&filter, &e) == 0);
 			require(x509_parse_request(der, (size_t)len, &again, ERR_DEVICE, &e) == 0);
 			require(X509_REQ_verify(again, X509_REQ_get0_pubkey(again)) == 1);
 			_exit(DONE);

@@ -56,9 +56,10 @@ static int run(void (*attempt)(struct transport *t))
 	if (pid == 0) {
 		const struct rlimit none = { 0, 0 };
 		struct transport *t = NULL;
+		struct buf filter = { 0 };
 
 		if (setrlimit(RLIMIT_CORE, &none) != 0 || transport_open(&t, ADDRESS, &e) != 0 ||
-		    sandbox_enter(&e) != 0)
+		    sandbox_prepare(&filter, &e) != 0 || sandbox_enter(&filter, &e) != 0)
 			_exit(BROKEN);
 		attempt(t);
 		_exit(DONE);

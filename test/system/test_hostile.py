@@ -11,17 +11,34 @@ import unittest
 
 import station_kit
 from station_kit import INPUT, PASSED, PENDING, STATION, UNITS, World, check_promises, kiln
+from test_crash import children_of
 
 REAL = station_kit.BIN
+KIT = os.path.dirname(os.path.abspath(__file__))
 STAND_IN = '''#!/usr/bin/env python3
 import base64, json, os, socket, subprocess, sys, time
+sys.path.insert(0, {kit!r})
+import stem_kit
 name = os.path.basename(sys.argv[0])
-up = socket.socket(fileno=3).makefile("rwb")
-own, its = socket.socketpair()
-real = subprocess.Popen([os.path.join({real!r}, name), *sys.argv[1:]],
-                        preexec_fn=lambda: os.dup2(its.fileno(), 3), pass_fds=[3])
-its.close()
-down = own.makefile("rwb")
+channel = socket.socket(fileno=3)
+def start():
+    """The real one, our end of its channel, and its greeting."""
+    own, its = socket.socketpair()
+    real = subprocess.Popen([os.path.join({real!r}, name), *sys.argv[1:]],
+                            preexec_fn=lambda: os.dup2(its.fileno(), 3), pass_fds=[3])
+    its.close()
+    down = own.makefile("rwb")
+    own.close()
+    return real, down, down.readline()
+real, down, greeting = start()
+channel.sendall(greeting)
+profile = None
+if name == "kiln-slot":
+    down.close()
+    real.wait()
+    profile = stem_kit.be_the_stem(channel)
+    real, down, _ = start()
+up = channel.makefile("rwb")
 def put(line):
     up.write(json.dumps(line).encode() + b"\\n")
     up.flush()
@@ -49,13 +66,13 @@ def change(request):
     answer = None
 {body}
     return answer or forward(request)
-up.write(down.readline())
-up.flush()
 for line in up:
     request = json.loads(line)
+    if profile and request["do"] == "open":
+        request["profile"] = profile
     answer = change(request)
     put(dict(answer, id=request["id"]))
-own.close()
+down.close()
 real.kill()
 '''
 
@@ -73,7 +90,7 @@ class Folder:
         for name, body in bodies.items():
             path = os.path.join(self.path, "kiln-" + name)
             with open(path, "w", encoding="utf-8") as file:
-                file.write(STAND_IN.replace("{real!r}", repr(REAL)).replace(
+                file.write(STAND_IN.replace("{real!r}", repr(REAL)).replace("{kit!r}", repr(KIT)).replace(
                     "{body}", "\n".join("    " + line for line in body.splitlines())))
             os.chmod(path, 0o755)
 
@@ -121,12 +138,13 @@ class Slot(unittest.TestCase):
             batch = world.batch("--count", 2, swap=False)
             batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
             with open(path, encoding="utf-8") as file:
-                other = file.read().replace("up.write(down.readline())",
-                                            """up.write(b'{"hello": "kiln-slot", "build": "other"}\\n')""")
+                other = file.read().replace("greeting)", """b'{"hello": "kiln-slot", "build": "other"}\\n')""")
             with open(path + ".new", "w", encoding="utf-8") as file:
                 file.write(other)
             os.chmod(path + ".new", 0o755)
             os.rename(path + ".new", path)
+            for pid in children_of(batch.process.pid, "python3"):  # a stem that runs is of the old one
+                os.kill(pid, signal.SIGKILL)
             world.twins.ask("swap", slot=1)
             self.assertEqual(batch.wait(), STATION, batch.stderr)
             self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["child.build"])

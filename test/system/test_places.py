@@ -40,7 +40,7 @@ class Fixture(World):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         with open(path, "w", encoding="utf-8") as file:
-            file.write(text.replace("real = ", 'os.environ.pop("LD_PRELOAD")\nreal = ', 1))
+            file.write(text.replace("name = ", 'os.environ.pop("LD_PRELOAD")\nname = ', 1))
 
     def plug(self, name="1-3"):
         self.machine.plug(name, [ACM], tty="ttyACM0")

@@ -108,7 +108,7 @@ class Service(unittest.TestCase):
 
     def test_a_device_that_is_only_opening_is_stopped_too(self):
         with World(devices=1, slots=1) as world:
-            world.environment["KILN_FAILPOINT"] = "kiln-slot:line.received:1:sleep=5000"
+            world.environment["KILN_FAILPOINT"] = "kiln-slot:stem.born:1:sleep=5000"
             service = run(world, swap=False)
             service.wait_for(lambda e: e["event"] == "arrived")
             done = ask(world, "stop", "--reason", "the wrong tray")

@@ -1,0 +1,70 @@
+"""The processes of the slots are forked from one stem: whatever becomes of it, no unit suffers."""
+
+import os
+import signal
+import time
+import unittest
+
+from station_kit import PASSED, STATION, World, check_promises
+from test_crash import children_of
+
+
+class Stem(unittest.TestCase):
+    def stem_of(self, batch):
+        end = time.monotonic() + 30
+        while not (found := children_of(batch.process.pid, "kiln-slot-stem")) and time.monotonic() < end:
+            time.sleep(0.02)
+        return found[0]
+
+    def hurt_at_keygen(self, number, keygen_ms):
+        """Four units in two slots; the stem gets the signal while the first two work. The deaths that are recorded."""
+        with World(devices=4, slots=2, keygen_ms=keygen_ms) as world:
+            batch = world.batch("--count", 4)
+            for slot in ("1", "2"):
+                batch.wait_for(lambda e, s=slot: e["event"] == "step" and e["step"] == "keygen" and e["slot"] == s)
+            os.kill(self.stem_of(batch), number)
+            self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
+            self.assertEqual({u["outcome"] for u in batch.units}, {"passed"})
+            check_promises(self, world)
+            return [e["detail"] for e in world.log() if e["event"] == "station" and e["what"] == "child-died"]
+
+    def test_units_at_work_do_not_notice_its_death(self):
+        deaths = self.hurt_at_keygen(signal.SIGKILL, 600)
+        self.assertEqual([(d["program"], d["error"]["code"]) for d in deaths], [("kiln-slot", "child.died")])
+
+    def test_one_that_is_stopped_is_replaced(self):
+        deaths = self.hurt_at_keygen(signal.SIGSTOP, 300)
+        self.assertEqual([(d["program"], d["error"]["code"]) for d in deaths], [("kiln-slot", "child.timeout")])
+
+    def test_one_that_dies_over_a_device_is_asked_again(self):
+        for point in ("stem.ask", "stem.made"):
+            with self.subTest(point), World(devices=1, slots=1) as world:
+                world.environment.update(KILN_FAILPOINT=f"kiln-slot:{point}:1:kill", KILN_FAILPOINT_COUNT=world.path("count"))
+                code, batch = world.run("--count", 1, swap=False)
+                self.assertEqual((code, len(batch.units)), (PASSED, 1), (batch.stderr, batch.units))
+                check_promises(self, world)
+
+    def test_one_that_always_dies_is_the_stations_fault_and_no_units(self):
+        with World(devices=1, slots=1) as world:
+            world.environment["KILN_FAILPOINT"] = "kiln-slot:stem.ask:1:kill"
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual((code, batch.units), (STATION, []), batch.stderr)
+            self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["pool.down"])
+            check_promises(self, world)
+
+    def test_it_ends_with_its_station(self):
+        for how in (lambda batch: batch.wait(), lambda batch: batch.kill()):
+            with World(devices=1, slots=1) as world:
+                batch = world.batch("--count", 1, swap=False)
+                batch.wait_for(lambda e: e["event"] == "step")
+                pids = [self.stem_of(batch), *children_of(batch.process.pid, "kiln-slot")]
+                self.assertEqual(len(pids), 2)
+                how(batch)
+                end = time.monotonic() + 10
+                while any(os.path.exists(f"/proc/{pid}/exe") for pid in pids) and time.monotonic() < end:
+                    time.sleep(0.05)
+                self.assertFalse([pid for pid in pids if os.path.exists(f"/proc/{pid}/exe")])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,8 +1,10 @@
 #include "stem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -10,9 +12,11 @@
 #include <unistd.h>
 
 #include "failpoint.h"
+#include "x509.h"
 
 /* Of a request here, a line in one message. */
 enum { REQUEST_MAX = 512 };
+enum { HOLE_MAX = 32 * 1024, HOLE_STEP = 16 };
 
 /* What ps(1) and top(1) call the two. */
 static void set_name(const char *name)
@@ -107,10 +111,52 @@ static int answer(const char *text, size_t len, int channel, pid_t station, stru
 	return tell(request, pid, e);
 }
 
+/* What is decoded of most devices, a request and the key in it: libcrypto looks for its decoders, groups and
+ * digests at first use. Where it fails, each process looks for itself. */
+static void decode_a_request(void)
+{
+	AUTO(EVP_PKEY) *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	AUTO(X509_REQ) *request = X509_REQ_new(), *again = NULL;
+	const uint8_t *p;
+	uint8_t *der = NULL;
+	int len;
+
+	if (key == NULL || request == NULL || X509_REQ_set_pubkey(request, key) != 1 ||
+	    X509_REQ_sign(request, key, EVP_sha256()) <= 0 ||
+	    (len = i2d_X509_REQ(request, &der)) <= 0)
+		return;
+	p = der;
+	again = d2i_X509_REQ(NULL, &p, len);
+	(void)X509_REQ_get0_pubkey(again); /* only looked for */
+	OPENSSL_free(der);
+}
+
+/*
+ * What preparing has freed lies in holes all over the heap, and each page that a new process writes to is
+ * copied for it: the holes are used up for good, so that its memory lies together, at the end.
+ */
+static void fill_holes(void)
+{
+	const size_t rest = mallinfo2().keepcost;
+	const char *end = (const char *)sbrk(0) - rest;
+
+	for (size_t size = HOLE_MAX; size > 0; size -= HOLE_STEP)
+		for (;;) {
+			char *hole = malloc(size);
+
+			if (hole == NULL || hole >= end) {
+				free(hole);
+				break;
+			}
+		}
+}
+
 int stem_run(struct err *e)
 {
 	const pid_t station = getppid();
 
+	decode_a_request();
+	fill_holes();
 	set_name("kiln-slot-stem");
 	for (;;) {
 		char text[REQUEST_MAX];

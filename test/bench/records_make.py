@@ -118,7 +118,8 @@ def make(path, template_path, units, evidence=False, events_too=True):
     db.execute("PRAGMA journal_mode = WAL")
     db.close()
     with open(path + ".checkpoint", "w", encoding="utf-8") as file:
-        json.dump({"at": at, "hash": head, "seq": number, "station": t.station, "version": 1}, file)
+        mark = json.dumps({"at": at, "hash": head, "seq": number, "station": t.station, "version": 1})
+        file.write(f"{mark}\n{sha256(mark.encode())}\n")
     return {"path": path, "profile": t.job["profile"], "station": t.station, "units": units,
             "bytes": os.path.getsize(path)}
 

@@ -190,13 +190,13 @@ int records_hold(struct records *r, const struct records_place *place, const cha
 
 int records_attested(struct records *r, bool *ret, struct err *e)
 {
-	int64_t count;
+	int64_t any;
 
 	if (db_number(&r->writer,
-		"SELECT count(*) FROM job WHERE station = ?1 AND statement IS NOT NULL",
-		DB_ARGS(db_text(r->station)), 0, &count, e) != 0)
+		"SELECT EXISTS (SELECT 1 FROM job WHERE station = ?1 AND statement IS NOT NULL)",
+		DB_ARGS(db_text(r->station)), 0, &any, e) != 0)
 		return -1;
-	*ret = count > 0;
+	*ret = any != 0;
 	return 0;
 }
 

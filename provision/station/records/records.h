@@ -215,7 +215,7 @@ void records_stop(struct records *r);
 must_check int records_job(struct records *r, int64_t job, json_t **ret, struct err *e);
 /* Newest job of a serial; *ret NULL where there is none. */
 must_check int records_unit(struct records *r, const char *serial, json_t **ret, struct err *e);
-/* All open and parked jobs of this station (of all, without one), as an array. */
+/* All open and parked jobs of this station (of all, without one), as an array in the order of their serials. */
 must_check int records_open_jobs(struct records *r, json_t **ret, struct err *e);
 /* [{"id","job","serial","attempt","csr","spki","certificate","number","reason","revocation"
  * ("unrevoked" "revoked"; "undecided": no answer came, and its unit still waits),"revoked_by","event"

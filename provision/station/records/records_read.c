@@ -135,7 +135,7 @@ static int open_jobs_read(struct db *db, const char *station, json_t **ret, stru
 		return err_nomem(e);
 	if (db_rows(db,
 		"SELECT number FROM job WHERE status IN ('open', 'parked') AND (station = ?1 OR"
-		" ?1 IS NULL) ORDER BY number",
+		" ?1 IS NULL) ORDER BY serial",
 		DB_ARGS(db_text(station)), &numbers, e) != 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(numbers); i++) {
@@ -311,50 +311,47 @@ int records_order(struct records *r, const char *id, json_t **ret, struct err *e
 	return 0;
 }
 
-/* The number of the event by which something was made last; only claims and intents were checked against
- * the clock, so that a start at a wrong time leaves no trace here. */
-static int last_made(struct db *db, const char *station, int64_t *ret, struct err *e)
+/* By such an event something was made. Only claims and intents were checked against the clock, so that a start at
+ * a wrong time leaves no trace here. */
+static bool is_making(const json_t *event)
 {
-	int64_t claim, intent, accepted;
+	const char *name = json_opt_str(event, "event", "");
 
-	if (db_number(db, "SELECT max(number) FROM job WHERE station = ?1",
-		DB_ARGS(db_text(station)), 0, &claim, e) != 0 ||
-	    db_number(db,
-		"SELECT max(intent.event) FROM intent JOIN job ON job.number = intent.job WHERE"
-		" job.station = ?1",
-		DB_ARGS(db_text(station)), 0, &intent, e) != 0)
-		return -1;
-	claim = claim > intent ? claim : intent;
-	if (db_number(db,
-		"SELECT max(number) FROM event WHERE station = ?1 AND number >= ?2 AND body LIKE"
-		" '%\"what\":\"clock-accepted\"%'",
-		DB_ARGS(db_text(station), db_int(claim)), claim, &accepted, e) != 0)
-		return -1;
-	*ret = accepted;
-	return 0;
+	return strcmp(name, "claim") == 0 || strcmp(name, "intent") == 0 ||
+	       (strcmp(name, "station") == 0 &&
+		   strcmp(json_opt_str(event, "what", ""), "clock-accepted") == 0);
 }
 
+/* Backwards from the newest: the last time that something was made is not far. */
 static int made_at(struct db *db, const char *station, int64_t *ret, struct err *e)
 {
-	AUTO(json_t) *row = NULL;
-	AUTO(json_t) *body = NULL;
-	const char *text;
-	int64_t number;
+	AUTO_STRUCT(db_cursor) c = { 0 };
+	bool row;
 
-	if (last_made(db, station, &number, e) != 0 ||
-	    db_row(db, "SELECT body FROM event WHERE number = ?1", DB_ARGS(db_int(number)), &row,
-		e) != 0)
-		return -1;
 	*ret = 0;
-	if (row == NULL)
-		return 0;
-	text = json_opt_str(row, "body", "");
-	if (json_parse(text, strlen(text), &body, ERR_RECORDS, e) != 0)
+	if (db_query(db, "SELECT body FROM event WHERE station = ?1 ORDER BY seq DESC",
+		DB_ARGS(db_text(station)), &c, e) != 0)
 		return -1;
-	*ret = clock_parse(json_opt_str(body, "at", ""));
-	return *ret >= 0 ? 0
-			 : err_set(e, ERR_RECORDS, "records.damaged", "event %lld has no time",
-			       (long long)number);
+	for (;;) {
+		AUTO(json_t) *event = NULL;
+		const char *text;
+		size_t len;
+
+		if (db_next(&c, &row, e) != 0)
+			return -1;
+		if (!row)
+			return 0;
+		text = db_column_text(&c, 0, &len);
+		if (json_parse(text, len, &event, ERR_RECORDS, e) != 0)
+			return -1;
+		if (!is_making(event))
+			continue;
+		*ret = clock_parse(json_opt_str(event, "at", ""));
+		return *ret >= 0
+			   ? 0
+			   : err_set(e, ERR_RECORDS, "records.damaged", "event %lld has no time",
+				 (long long)json_opt_int(event, "record", 0));
+	}
 }
 
 int records_last_made(struct records *r, int64_t *ret_wall_ms, struct err *e)

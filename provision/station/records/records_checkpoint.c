@@ -167,44 +167,6 @@ int checkpoint_restored(const struct records_place *c, const char *witness, int6
 	    c->at[0] != '\0' ? " of " : "", c->at);
 }
 
-/* What a check could not read says nothing of the file. */
-static int read_fault(const char *found, struct err *e)
-{
-	const char *code = strstr(found, "error code=");
-	long rc = code != NULL ? strtol(code + strlen("error code="), NULL, 10) & 0xff : 0;
-
-	if (rc == 7) /* SQLITE_NOMEM */
-		return err_nomem(e);
-	if (rc == 10) /* SQLITE_IOERR */
-		return err_set(e, ERR_RECORDS, "records.io",
-		    "the disk of the records fails (%s): see the kernel's log and replace it",
-		    found);
-	return 0;
-}
-
-int records_log_fits(struct db *db, const char *path, struct err *e)
-{
-	AUTO(json_t) *row = NULL;
-	const char *found;
-
-	if (db_row(db, "PRAGMA quick_check(1)", DB_NONE, &row, e) != 0) {
-		if (!err_is(e, "records.damaged"))
-			return -1;
-		found = "it can not be checked";
-	} else {
-		found = json_opt_str(row, "quick_check", "no answer");
-	}
-	if (strcmp(found, "ok") == 0)
-		return 0;
-	if (read_fault(found, e) != 0)
-		return -1;
-	return err_set(e, ERR_RECORDS, "records.damaged",
-	    "%s and %s-wal are not one database: a log of other records lies beside it, or one of "
-	    "the two is damaged (%.80s); nothing was changed: bring both back as they were "
-	    "together, or move the -wal away where the records are a copy that came without one",
-	    path, path, found);
-}
-
 int checkpoint_held(struct db *db, const struct records_place *c, const char *witness,
     struct err *e)
 {

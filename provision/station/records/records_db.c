@@ -111,6 +111,8 @@ static int open_handle(struct db *db, const char *path, enum db_mode mode, struc
 
 	if (mode == DB_WRITE)
 		return open_uri(db, path, "psow=0", SQLITE_OPEN_READWRITE, e);
+	if (mode == DB_ALONE)
+		return open_uri(db, path, "immutable=1", SQLITE_OPEN_READONLY, e);
 	rc = mode == DB_MEMORY ? sqlite3_open_v2("", &db->handle,
 				     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)
 			       : sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READONLY, NULL);

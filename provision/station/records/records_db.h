@@ -32,6 +32,7 @@ struct db {
 enum db_mode {
 	DB_MEMORY, /* private and temporary, spills to disk; path is ignored */
 	DB_READ,
+	DB_ALONE, /* for reading, the file as it is: a log beside it does not count */
 	DB_WRITE, /* the file exists, empty or not */
 };
 

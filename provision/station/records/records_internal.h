@@ -80,14 +80,16 @@ int64_t checkpoint_due_ms(const struct records *r);
 /* A failure breaks the records. Only the thread that writes the records calls these. */
 void checkpoint_write_due(struct records *r);
 void checkpoint_write(struct records *r);
-/* File and log are one database, else "records.damaged": a log that was left by other records is not. */
-must_check int records_log_fits(struct db *db, const char *path, struct err *e);
 /* The event at that place has that hash, or was declared lost; else "records.restored". witness says who
  * remembers the place. */
 must_check int checkpoint_held(struct db *db, const struct records_place *place,
     const char *witness, struct err *e);
 int checkpoint_restored(const struct records_place *place, const char *witness, int64_t seq,
     const char *at, struct err *e);
+
+/* records_log.c: file and log are one database, else "records.damaged": a log that was left by other records is
+ * not. Looks at what the log added, not at the whole file. */
+must_check int records_log_fits(struct db *db, const char *path, struct err *e);
 
 /* records_restore.c */
 must_check int apply_restored(struct db *db, const struct event *ev, struct err *e);

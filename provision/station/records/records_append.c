@@ -154,14 +154,14 @@ static int put(struct records *r, struct record *record, struct err *e)
 {
 	struct chain_head before = r->head;
 
-	if (db_exec(&r->writer, "SAVEPOINT record", e) != 0)
+	if (db_run(&r->writer, "SAVEPOINT record", DB_NONE, e) != 0)
 		return -1;
 	record->err = (struct err){ 0 };
 	if (put_blobs(r, record, &record->err) == 0 &&
 	    put_event(r, record->body, &record->err) == 0 &&
 	    put_job(r, record, &record->err) == 0) {
 		record->rc = 0;
-		return db_exec(&r->writer, "RELEASE record", e);
+		return db_run(&r->writer, "RELEASE record", DB_NONE, e);
 	}
 	record->rc = -1;
 	if (records_is_broken(&record->err)) {
@@ -179,7 +179,7 @@ static struct record *put_all(struct records *r, struct record *first, size_t ma
 {
 	struct record *record = first;
 
-	*ret_rc = db_exec(&r->writer, "BEGIN IMMEDIATE", e);
+	*ret_rc = db_run(&r->writer, "BEGIN IMMEDIATE", DB_NONE, e);
 	for (; *ret_rc == 0 && record != NULL && max > 0; record = record->next, max--) {
 		*ret_rc = put(r, record, e);
 		record->seq = r->head.seq;

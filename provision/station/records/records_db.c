@@ -149,7 +149,9 @@ static int make_durable(struct db *db, struct err *e)
 {
 	AUTO(json_t) *mode = NULL;
 
-	if (db_row(db, "PRAGMA journal_mode = WAL", DB_NONE, &mode, e) != 0)
+	/* What a savepoint undoes is kept in memory: a file for each costs more than the record. */
+	if (db_exec(db, "PRAGMA temp_store = MEMORY", e) != 0 ||
+	    db_row(db, "PRAGMA journal_mode = WAL", DB_NONE, &mode, e) != 0)
 		return -1;
 	if (strcmp(json_opt_str(mode, "journal_mode", ""), "wal") != 0)
 		return err_set(e, ERR_RECORDS, "records.io",

@@ -88,7 +88,11 @@ int records_verify_db(struct db *db, json_t **ret, struct err *e)
 
 	/* One read transaction: a station may go on writing meanwhile. */
 	if (db_exec(db, "BEGIN", e) != 0 || check_file(db, e) != 0 ||
-	    db_open(&fresh, NULL, DB_MEMORY, e) != 0 || records_schema_create(&fresh, e) != 0 ||
+	    db_open(&fresh, NULL, DB_MEMORY, e) != 0 ||
+	    /* Of many units the 2 MiB that SQLite takes by itself hold no index. */
+	    db_exec(&fresh, "PRAGMA cache_size = -65536", e) != 0 ||
+	    db_exec(db, "PRAGMA cache_size = -65536", e) != 0 ||
+	    records_schema_create(&fresh, e) != 0 ||
 	    records_replay(db, &fresh, false, &events, e) != 0 || check_blobs(db, e) != 0)
 		return -1;
 	for (size_t i = 0; i < COUNT(tables); i++)

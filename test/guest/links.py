@@ -25,6 +25,8 @@ class Link:
     modules = qemu = ()
     profile, edit = "spdm/infusion-pump.yaml", None
     family = "spdm"
+    # a hand needs a moment at each step, however fast the machine is
+    unhurried = [word for step in ("request", "install", "readback", "prove") for word in ("--fault", f"busy:{step}")]
 
     def __init__(self):
         self.lock, self.plugs, self.say = threading.RLock(), 0, lambda text: None
@@ -154,7 +156,7 @@ class Usbip(Link):
 
 class Ccid(Link):
     """QEMU's CCID reader with a card in it that kiln-vpcd emulates on the host. The reader is what is plugged."""
-    profile = "piv/usb-token.yaml"
+    profile, unhurried = "piv/usb-token.yaml", []
 
     def __init__(self, machine, world, slots, devices, *more):
         super().__init__()

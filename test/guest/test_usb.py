@@ -177,8 +177,7 @@ class Scenario:
 
 class Usb(unittest.TestCase):
     def whole(self, name, kind, what, traffic):
-        # the hands need a moment at each step, however fast the machine is: a slow key, line and CA
-        with Scenario(name, kind, kind.slots, 120, "--keygen-ms", 600, label="slow") as s:
+        with Scenario(name, kind, kind.slots, 120, "--keygen-ms", 600, *kind.unhurried, label="slow") as s:
             serials = s.link.serials
             passed = s.walk((1, serials[:4], False), (2, serials[4:8], True))
             if WHOLE:

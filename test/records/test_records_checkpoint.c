@@ -195,6 +195,42 @@ static void test_a_log_of_newer_records_is_not_written_over_a_copy(void **state)
 	put_back_beside_the_log(w, "records.damaged");
 }
 
+/* A copy by VACUUM has the same events on other pages: what the log holds is not seen from it, and would be
+ * written over events of long ago. */
+static void test_a_log_of_other_pages_is_not_written_over_a_copy(void **state)
+{
+	struct world *w = *state;
+	AUTO_STRUCT(buf) old = { 0 };
+	AUTO_STRUCT(buf) now = { 0 };
+	struct err e = { 0 };
+	char serial[20], to[600], mark[600], sql[640];
+
+	world_profile(w);
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(serial, sizeof(serial), "S%d", i);
+		(void)world_pass(w, serial, NULL);
+	}
+	for (int i = 0; i < 300; i++)
+		note(w, i);
+	beside(w, ".backup", to);
+	(void)snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", to);
+	assert_ok(db_exec(&w->r->writer, sql, &e), &e);
+	world_close(w);
+	world_open(w, "line-1");
+	note(w, 1);
+	leave_with_log(w);
+	restore(w);
+	beside(w, ".checkpoint", mark);
+	assert_int_equal(unlink(mark), 0); /* the copy brought none along */
+	assert_err(try_open(w, "line-1", &e), &e, "records.damaged");
+	assert_non_null(strstr(e.message, "are not one database"));
+	assert_ok(file_read(to, 64 << 20, &old, &e), &e);
+	assert_ok(file_read(w->path, 64 << 20, &now, &e), &e);
+	assert_int_equal(now.len, old.len);
+	assert_memory_equal(now.data, old.data, old.len);
+	w->r = NULL;
+}
+
 /* The two fit, and are older than what the checkpoint remembers. */
 static void test_a_log_of_an_old_copy_is_not_written_over_it(void **state)
 {
@@ -452,6 +488,9 @@ int main(void)
 		    world_teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_a_log_of_newer_records_is_not_written_over_a_copy, world_setup,
+		    world_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_a_log_of_other_pages_is_not_written_over_a_copy, world_setup,
 		    world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_log_of_an_old_copy_is_not_written_over_it,
 		    world_setup, world_teardown),

@@ -2,6 +2,7 @@
 #include "records_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Before what the log added last: events of these are on pages that it may have written, and that it has not. */
@@ -106,8 +107,10 @@ static int check_event(struct db *db, int64_t number, bool *ret, struct err *e)
 	return *ret ? find_again(db, row, body, ret, e) : 0;
 }
 
-/* From before the newest event of the file to the newest of both; *ret the first that is not as it was. */
-static int check_chain(struct db *db, int64_t in_file, int64_t *ret, struct err *e)
+/* From before the newest event of the file to the newest of both, which becomes *ret_newest; *ret the first that is
+ * not as it was. */
+static int check_chain(struct db *db, int64_t in_file, int64_t *ret_newest, int64_t *ret,
+    struct err *e)
 {
 	int64_t newest, number = in_file > MARGIN ? in_file - MARGIN : 1;
 	bool is_whole = true;
@@ -123,25 +126,67 @@ static int check_chain(struct db *db, int64_t in_file, int64_t *ret, struct err 
 		if (!is_whole)
 			*ret = number;
 	}
+	*ret_newest = newest;
 	return 0;
+}
+
+/* What a check could not read says nothing of the file. */
+static int read_fault(const char *found, struct err *e)
+{
+	const char *code = strstr(found, "error code=");
+	long rc = code != NULL ? strtol(code + strlen("error code="), NULL, 10) & 0xff : 0;
+
+	if (rc == 7) /* SQLITE_NOMEM */
+		return err_nomem(e);
+	if (rc == 10) /* SQLITE_IOERR */
+		return err_set(e, ERR_RECORDS, "records.io",
+		    "the disk of the records fails (%s): see the kernel's log and replace it",
+		    found);
+	return 0;
+}
+
+static int check_pages(struct db *db, const char *path, struct err *e)
+{
+	AUTO(json_t) *row = NULL;
+	const char *found;
+
+	if (db_row(db, "PRAGMA quick_check(1)", DB_NONE, &row, e) != 0)
+		return -1;
+	found = json_opt_str(row, "quick_check", "no answer");
+	if (strcmp(found, "ok") == 0)
+		return 0;
+	return read_fault(found, e) != 0 ? -1 : unfit(path, found, e);
+}
+
+static int check(struct db *db, const char *path, struct err *e)
+{
+	int64_t in_file = newest_in_file(path), newest, broken;
+	char found[64];
+
+	if (check_chain(db, in_file, &newest, &broken, e) != 0)
+		return -1;
+	if (broken == 0)
+		return newest > in_file ? 0 : check_pages(db, path, e);
+	(void)snprintf(found, sizeof(found), "event %lld", (long long)broken);
+	return unfit(path, found, e);
 }
 
 /*
  * Where pages are missing between file and log, so are events: the chain has a gap from where the file ends to
  * where the log begins, or its events are not found by way of the indexes, their blobs or their jobs not at all.
- * Damage elsewhere in the file is kiln verify's to find: reading all of it would keep the line waiting.
+ * Of a log that adds no event the chain says nothing: either all of it was moved into the file already, or its
+ * pages are others than the file's (a copy that was laid out anew), and would be written over old events. Only
+ * then is all of the file read. Damage elsewhere in it is kiln verify's to find: reading all of it each time would
+ * keep the line waiting.
  */
 int records_log_fits(struct db *db, const char *path, struct err *e)
 {
-	char found[64];
-	int64_t objects, broken;
+	int64_t objects;
+	int rc = db_number(db, "SELECT count(*) FROM sqlite_schema", DB_NONE, 0, &objects, e);
 
-	if (db_number(db, "SELECT count(*) FROM sqlite_schema", DB_NONE, 0, &objects, e) == 0 &&
-	    (objects == 0 || check_chain(db, newest_in_file(path), &broken, e) == 0)) {
-		if (objects == 0 || broken == 0)
-			return 0;
-		(void)snprintf(found, sizeof(found), "event %lld", (long long)broken);
-		return unfit(path, found, e);
-	}
-	return err_is(e, "records.damaged") ? unfit(path, e->message, e) : -1;
+	if (rc == 0 && objects > 0)
+		rc = check(db, path, e);
+	return rc != 0 && err_is(e, "records.damaged") && strstr(e->message, path) == NULL
+		   ? unfit(path, e->message, e)
+		   : rc;
 }

@@ -70,17 +70,20 @@ static int connect_device(struct device *d, struct spdm_connection **ret, struct
 	return 0;
 }
 
+enum repeat { REPEAT_FIRST, REPEAT_ANY };
+
 /*
  * The end of a step, by its result: true where it is to be done again, because the device knows nothing
- * of the connection that was kept, and so did nothing. Which of these it says is its own.
+ * of the connection that was kept. Which of these it says is its own. What only reads may be done again
+ * (REPEAT_ANY) whenever the device says so; everything else only if it refused the first request.
  */
-static bool is_forgotten(struct device *d, int rc, struct err *e)
+static bool is_forgotten(struct device *d, int rc, enum repeat repeat, struct err *e)
 {
 	struct spdm_device *s = (struct spdm_device *)d;
 	const struct spdm_peer *p = &s->connection.peer;
 
 	s->live = rc == 0;
-	if (rc == 0 || !s->kept || p->asked != 1 ||
+	if (rc == 0 || !s->kept || (repeat == REPEAT_FIRST && p->asked != 1) ||
 	    (p->error_code != SPDM_ERROR_UNEXPECTED_REQUEST &&
 		p->error_code != SPDM_ERROR_VERSION_MISMATCH &&
 		p->error_code != SPDM_ERROR_REQUEST_RESYNCH))
@@ -113,7 +116,7 @@ static int spdm_op_identify(struct device *d, struct identity *ret, struct err *
 
 	do
 		rc = connect_device(d, &c, e) == 0 ? spdm_identify(c, ret, e) : -1;
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_ANY, e));
 	return rc;
 }
 
@@ -128,7 +131,7 @@ static int spdm_op_keygen(struct device *d, const struct key_spec *spec, struct 
 		    "a key of %s was asked for, the profile has %s", spec->algorithm, name);
 	do
 		rc = connect_device(d, &c, e) == 0 ? spdm_key_make(c, spec->replace, e) : -1;
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_FIRST, e));
 	return rc;
 }
 
@@ -151,7 +154,7 @@ static int spdm_op_request(struct device *d, const struct subject *subject, stru
 
 	do
 		rc = request(d, subject, ret_csr, e);
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_FIRST, e));
 	return rc;
 }
 
@@ -210,7 +213,7 @@ static int spdm_op_install(struct device *d, enum object object, const struct bu
 		return unsupported(e, object);
 	do
 		rc = install(d, object, ders, e);
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_FIRST, e));
 	return rc;
 }
 
@@ -259,7 +262,7 @@ static int spdm_op_readback(struct device *d, enum object object, struct stored 
 		return unsupported(e, object);
 	do
 		rc = readback(d, object, ret, e);
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_ANY, e));
 	return rc;
 }
 
@@ -271,7 +274,7 @@ static int spdm_op_prove(struct device *d, const uint8_t nonce[static 32], struc
 
 	do
 		rc = connect_device(d, &c, e) == 0 ? spdm_prove(c, nonce, ret, e) : -1;
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_ANY, e));
 	return rc;
 }
 
@@ -282,7 +285,7 @@ static int spdm_op_seal(struct device *d, struct err *e)
 
 	do
 		rc = connect_device(d, &c, e) == 0 ? spdm_vendor_seal(c, e) : -1;
-	while (is_forgotten(d, rc, e));
+	while (is_forgotten(d, rc, REPEAT_FIRST, e));
 	return rc;
 }
 

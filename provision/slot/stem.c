@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <openssl/rand.h>
+
 #include "failpoint.h"
 #include "x509.h"
 
@@ -70,12 +72,17 @@ static pid_t fork_sibling(void)
 
 static int begin(int channel, pid_t station, struct err *e)
 {
+	uint8_t seed[1];
+
 	set_name("kiln-slot");
 	if (setpgid(0, 0) != 0 || dup2(channel, SERVE_FD) != SERVE_FD ||
 	    close_range(SERVE_FD + 1, ~0U, 0) != 0)
 		return err_errno(e, ERR_CONFIG, "stem.begin", "beginning a new process");
 	if (serve_tie(station, e) != 0)
 		return -1;
+	/* The generator notices the fork at its next use: now, not in the sandbox. */
+	if (RAND_bytes(seed, sizeof(seed)) != 1)
+		return err_openssl(e, ERR_CONFIG, "stem.begin", "seeding a new process");
 	FAILPOINT("stem.born");
 	return STEM_BORN;
 }
@@ -137,17 +144,19 @@ static void decode_a_request(void)
  */
 static void fill_holes(void)
 {
-	const size_t rest = mallinfo2().keepcost;
-	const char *end = (const char *)sbrk(0) - rest;
+	const struct mallinfo2 before = mallinfo2();
+	const char *end = (const char *)sbrk(0) - before.keepcost;
+	size_t filled = 0;
 
 	for (size_t size = HOLE_MAX; size > 0; size -= HOLE_STEP)
-		for (;;) {
+		while (filled < before.fordblks) {
 			char *hole = malloc(size);
 
 			if (hole == NULL || hole >= end) {
 				free(hole);
 				break;
 			}
+			filled += size;
 		}
 }
 

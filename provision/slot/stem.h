@@ -2,7 +2,9 @@
  * The stem: a kiln-slot that was told to `prepare`, and has no device. Each attachment's process is forked
  * from it, warm, in place of one that is loaded, linked and prepared anew (some 40 ms of processor time). The
  * stem never reads a byte of a device and holds no secret, so that there is nothing in it to take over or to
- * inherit; what is given up is that the processes of one station share the layout of their addresses.
+ * inherit. What is given up is that the processes of one station share the layout of their addresses, and
+ * what libc and jansson drew at their start: whoever crashes one of them could guess on. The station therefore
+ * begins a new stem when a device's process has died.
  */
 #ifndef KILN_STEM_H
 #define KILN_STEM_H

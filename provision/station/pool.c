@@ -321,6 +321,18 @@ int pool_ask_with(struct pool *p, json_t *request, int fd, int64_t deadline_ms,
 	return 0;
 }
 
+void pool_renew(struct pool *p, const struct err *why)
+{
+	for (size_t i = 0; i < p->started; i++) {
+		struct member *m = &p->members[i];
+
+		if (!m->ready)
+			continue;
+		m->ready = false;
+		child_end(m->child, why);
+	}
+}
+
 size_t pool_waiting(const struct pool *p)
 {
 	return p->waiting;

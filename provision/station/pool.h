@@ -49,6 +49,8 @@ bool pool_is_outage(const struct err *why);
 bool pool_is_short(const struct pool *p);
 /* None of the children will run again before a person acts. */
 bool pool_is_lost(const struct pool *p);
+/* Ends the children, for why; new ones are started. What they were asked is answered with it. */
+void pool_renew(struct pool *p, const struct err *why);
 size_t pool_waiting(const struct pool *p);
 /* Ends the children; what is queued is never answered. */
 void pool_stop(struct pool *p);

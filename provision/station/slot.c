@@ -220,6 +220,8 @@ static void on_ended(void *context, const struct err *why)
 		fail_station(slot, why);
 		return;
 	}
+	if (err_is(why, "child.died"))
+		stem_renew(slot->station->stem);
 	if (slot->state == SLOT_RESETTING) {
 		if (slot->present)
 			arm(slot->again, RESET_SETTLE_MS);

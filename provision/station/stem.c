@@ -16,6 +16,7 @@ struct stem {
 	void (*ended)(void *context, const char *program, const struct err *why);
 	void *context;
 	struct pool *pool; /* of one */
+	bool renewed;      /* its end is wanted: nothing to tell */
 	struct birth *births;
 };
 
@@ -136,9 +137,20 @@ static json_t *make_prepare(void *context, struct err *e)
 
 static void on_ended(void *context, const char *program, const struct err *why)
 {
-	const struct stem *s = context;
+	struct stem *s = context;
 
-	s->ended(s->context, program, why);
+	if (!s->renewed)
+		s->ended(s->context, program, why);
+	s->renewed = false;
+}
+
+void stem_renew(struct stem *s)
+{
+	struct err why = { 0 };
+
+	(void)err_set(&why, ERR_LINK, "child.died", "%s is begun anew", stem_program);
+	s->renewed = true;
+	pool_renew(s->pool, &why);
 }
 
 int stem_start(struct stem **ret, struct event_base *loop, const struct profile *profile,

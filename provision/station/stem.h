@@ -27,6 +27,8 @@ must_check int stem_ask(struct stem *s, struct birth **ret, stem_born *born, voi
     struct err *e);
 /* Nobody waits for it any more; born is not called. */
 void stem_forget(struct birth *b);
+/* Begins a new one, for processes that share nothing with one that a device has broken. */
+void stem_renew(struct stem *s);
 /* Ends it. What was asked for is never born. */
 void stem_stop(struct stem *s);
 OWNED_PTR(stem, stem_stop)

@@ -52,6 +52,24 @@ class Stem(unittest.TestCase):
             self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["pool.down"])
             check_promises(self, world)
 
+    def test_a_process_that_a_device_broke_has_no_brother_of_its_layout(self):
+        with World(devices=2, slots=2, keygen_ms=600) as world:
+            batch = world.batch("--count", 2, swap=False)
+            batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+            first = self.stem_of(batch)
+            os.kill(children_of(batch.process.pid, "kiln-slot")[0], signal.SIGSEGV)
+            batch.wait_for(lambda e: e["event"] == "unit")
+            end = time.monotonic() + 30
+            while first in children_of(batch.process.pid, "kiln-slot-stem") and time.monotonic() < end:
+                time.sleep(0.02)
+            self.assertNotEqual(self.stem_of(batch), first)
+            batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
+            batch.process.send_signal(signal.SIGINT)
+            batch.wait()
+            deaths = [e["detail"] for e in world.log() if e["event"] == "station" and e["what"] == "child-died"]
+            self.assertEqual(len(deaths), 1, deaths)
+            check_promises(self, world)
+
     def test_it_ends_with_its_station(self):
         for how in (lambda batch: batch.wait(), lambda batch: batch.kill()):
             with World(devices=1, slots=1) as world:

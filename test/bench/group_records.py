@@ -17,7 +17,11 @@ from figures import median
 from rig import KILN, Hands, Station, run
 
 PROBE = os.path.join(os.environ["KILN_BIN"], "..", "test", "records_probe")
-SMALL = 10_000
+SIZES = ((10_000, "whole"), (1_000_000, "small"))
+FULL = ((10_000, "whole"), (1_000_000, "whole"), (10_000_000, "state"))
+TINY = ((100, "whole"), (200, "small"), (300, "state"))
+HOLDS = {"whole": "all events and evidence", "small": "state tables, and small events",
+         "state": "state tables alone"}
 
 
 def probe(*arguments, stdin=None):
@@ -28,9 +32,8 @@ def probe(*arguments, stdin=None):
 
 
 def sizes(context):
-    if context.tiny:
-        return [100, 200]
-    return [SMALL, 100_000 if context.quick else 1_000_000] + ([10_000_000] if context.full else [])
+    """What is made of each: {units: what they hold}."""
+    return dict(TINY if context.tiny else FULL if context.full else SIZES)
 
 
 def named(count):
@@ -49,10 +52,10 @@ def make_template(context):
     return path
 
 
-def records_of(context, count, evidence=False):
+def records_of(context, count):
     template = context.once("template", lambda: make_template(context))
-    path = os.path.join(context.folder, f"{count}{'e' * evidence}.db")
-    return context.once(path, lambda: records_make.make(path, template, count, evidence, count <= 1_000_000))
+    path = os.path.join(context.folder, f"{count}.db")
+    return context.once(path, lambda: records_make.make(path, template, count, sizes(context)[count]))
 
 
 def key_times(records, count):
@@ -76,7 +79,7 @@ def insert_times(context, records, count):
 
 def tables(context, board):
     inserts = {}
-    for count in sizes(context):
+    for count, holds in sizes(context).items():
         records, times = records_of(context, count), context.count(2000, 500) if not context.tiny else 50
         serials = "".join(records_make.serial_of(random.randrange(count)) + "\n" for _ in range(times))
         board.tell(f"records.serial.{count}", [us / 1000 for us, in probe("lookup", records["path"], stdin=serials)],
@@ -84,7 +87,7 @@ def tables(context, board):
         board.tell(f"records.key.{count}", key_times(records, times), "  by key, p99", unit="ms", bar=("<=", 1), q=0.99)
         inserts[count] = insert_times(context, records, max(50, times // 10))
         board.tell(f"records.insert.{count}", inserts[count], "  durable insert of a claim, median", unit="ms", q=0.5)
-        board.tell(f"records.size.{count}", records["bytes"] / count / 1024, "  size of a unit without evidence",
+        board.tell(f"records.size.{count}", records["bytes"] / count / 1024, f"  size of a unit: {HOLDS[holds]}",
                    unit="KiB", digits=1)
     small, large = min(inserts), max(inserts)
     board.tell("records.insert.ratio", median(inserts[large]) / median(inserts[small]),
@@ -152,13 +155,11 @@ def recover(context, board):
 
 def verify(context, board):
     """The chain alone; tables built from it and compared; all of it with signatures, on records that are real."""
-    records = records_of(context, context.count(1000, 500) if not context.tiny else 50, evidence=True)
+    records = records_of(context, max(count for count, holds in sizes(context).items() if holds == "whole"))
     events, us = probe("chain", records["path"])[0]
-    board.tell("records.chain", events / us * 1e6, "verify: the chain alone", unit="events/s", bar=(">=", 100_000))
+    board.tell("records.chain", events / us * 1e6, f"verify, {named(records['units'])}: the chain alone", unit="events/s", bar=(">=", 100_000))
     events, us = probe("verify", records["path"])[0]
     board.tell("records.rebuild", events / us * 1e6, "  chain, digests and tables", unit="events/s")
-    board.tell("records.size.evidence", records["bytes"] / records["units"] / 1024, "  size of a unit with evidence",
-               unit="KiB", digits=1)
     station = context.once("real", lambda: real_station(context))
     begun = time.monotonic()
     done = subprocess.run([KILN, "verify", "--config", station.config, "--json"], capture_output=True, text=True)

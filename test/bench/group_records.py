@@ -157,7 +157,8 @@ def verify(context, board):
     """The chain alone; tables built from it and compared; all of it with signatures, on records that are real."""
     records = records_of(context, max(count for count, holds in sizes(context).items() if holds == "whole"))
     events, us = probe("chain", records["path"])[0]
-    board.tell("records.chain", events / us * 1e6, f"verify, {named(records['units'])}: the chain alone", unit="events/s", bar=(">=", 100_000))
+    board.tell("records.chain", events / us * 1e6, f"verify, {named(records['units'])}: the chain alone",
+               unit="events/s", bar=(">=", 100_000))
     events, us = probe("verify", records["path"])[0]
     board.tell("records.rebuild", events / us * 1e6, "  chain, digests and tables", unit="events/s")
     station = context.once("real", lambda: real_station(context))

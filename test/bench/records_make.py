@@ -162,7 +162,8 @@ class Maker:
 
     def indexes(self):
         """Those that are no part of a table."""
-        return self.db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+        return self.db.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
 
 
 def make(path, template_path, units, holds):

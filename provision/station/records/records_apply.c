@@ -211,7 +211,7 @@ int records_apply(struct db *db, const struct event *ev, struct err *e)
 static int find_serial(struct db *db, const struct event *ev, json_t **ret, struct err *e)
 {
 	const json_t *serial = json_object_get(ev->body, "serial");
-
+	const char *orphan = json_opt_str(ev->body, "orphan", NULL);
 	size_t len = json_string_length(serial);
 
 	if (len > 0 && len <= RECORD_TEXT_MAX) {
@@ -221,15 +221,18 @@ static int find_serial(struct db *db, const struct event *ev, json_t **ret, stru
 	if (json_object_get(ev->body, "job") != NULL)
 		return db_row(db, "SELECT serial FROM job WHERE number = ?1",
 		    DB_ARGS(db_int(json_opt_int(ev->body, "job", 0))), ret, e);
+	/* About no unit. No index leads to the job of a CSR: all jobs would be read to find none. */
+	if (orphan == NULL)
+		return 0;
 	if (db_row(db,
 		"SELECT job.serial FROM orphan JOIN job ON job.number = orphan.job"
 		" WHERE orphan.id = ?1 ORDER BY job.number",
-		DB_ARGS(db_text(json_opt_str(ev->body, "orphan", NULL))), ret, e) != 0)
+		DB_ARGS(db_text(orphan)), ret, e) != 0)
 		return -1;
 	if (*ret != NULL)
 		return 0;
 	return db_row(db, "SELECT serial FROM job WHERE csr = ?1 ORDER BY number",
-	    DB_ARGS(db_text(json_opt_str(ev->body, "orphan", NULL))), ret, e);
+	    DB_ARGS(db_text(orphan)), ret, e);
 }
 
 int records_project(struct db *db, const struct event *ev, const char *body, const char *hash,

@@ -180,6 +180,13 @@ void door_close(struct door *d)
 	free(d);
 }
 
+bool door_is_free(const struct door *d)
+{
+	int64_t now = clock_now_ms();
+
+	return d->first == NULL && !is_dismissing(d) && gate_next_ms(&d->gate, now) <= now;
+}
+
 bool door_enter(struct door *d, struct job *j)
 {
 	if (d->first == NULL && !is_dismissing(d) && let_in(d, j))

@@ -25,6 +25,8 @@ OWNED_PTR(door, door_close)
 /* True where the job may ask now; it then holds j->pass. Else it waits in the queue: job_let_in or
  * job_turned_away is called from the loop, never before this returns. */
 must_check bool door_enter(struct door *d, struct job *j);
+/* door_enter would be true. */
+bool door_is_free(const struct door *d);
 /* The job no longer waits, or gives back its pass: nothing came of it. Nothing where neither is so. */
 void door_leave(struct door *d, struct job *j);
 /* What the job, which holds a pass, got for an answer (gate.h). */

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "job_end.h"
+#include "job_owed.h"
 #include "job_scan.h"
 #include "job_tell.h"
 #include "job_wait.h"
@@ -14,12 +15,14 @@
 enum { RETRY_PAUSE_MS = 200 };
 
 static void walk(struct job *j);
+static void give_up(struct job *j, const struct err *why);
 
 static void job_free(struct job *j)
 {
 	if (j->timer != NULL)
 		event_free(j->timer);
 	record_free(&j->record);
+	job_owed_free(j);
 	identity_free(&j->identity);
 	buf_free(&j->csr);
 	buf_free(&j->leaf);
@@ -46,10 +49,40 @@ static void leave(struct job *j)
 	job_free(j);
 }
 
+/* False where the records refuse it: the passage ends by that. */
+static bool is_durable(struct job *j, const struct record *r)
+{
+	const struct err why = r->err;
+
+	if (r->rc == 0)
+		return true;
+	if (why.domain == ERR_RECORDS)
+		station_break(j->station, &why);
+	give_up(j, &why);
+	return false;
+}
+
+/* ... or the station closes. */
+static bool goes_on(struct job *j, const struct record *r)
+{
+	if (j->station->closing)
+		return false;
+	j->wait = WAIT_NOTHING;
+	return is_durable(j, r);
+}
+
+static void forget(struct record *r)
+{
+	record_free(r);
+	*r = (struct record){ 0 };
+}
+
 static void on_over(struct record *r)
 {
 	struct job *j = r->context;
 
+	if (job_owed_refused(j) && !is_durable(j, r))
+		return;
 	if (r->rc != 0)
 		station_break(j->station, &r->err);
 	leave(j);
@@ -60,6 +93,8 @@ static void on_ended(struct record *r)
 {
 	struct job *j = r->context;
 
+	if (job_owed_refused(j) && !is_durable(j, r))
+		return;
 	if (r->rc != 0)
 		station_break(j->station, &r->err);
 	else if (j->lost.domain != ERR_NONE)
@@ -75,6 +110,7 @@ static void on_ended(struct record *r)
 static void submit(struct job *j, void (*done)(struct record *))
 {
 	j->wait = WAIT_RECORD;
+	job_pay(j);
 	j->record.done = done;
 	j->record.context = j;
 	records_submit(j->station->records, &j->record);
@@ -90,6 +126,7 @@ static void give_up(struct job *j, const struct err *why)
 	j->over = true;
 	if (job_door(j) != NULL)
 		door_leave(job_door(j), j);
+	job_owed_blame(j);
 	j->outcome = job_end_outcome(j, why);
 	job_tell_step(j, anew ? "anew" : "failed", why);
 	record_free(&j->record);
@@ -170,22 +207,13 @@ static void on_judged(struct record *r)
 	struct err e = { 0 };
 
 	FAILPOINT("job.recorded");
-	if (j->station->closing)
+	if (!goes_on(j, r))
 		return;
-	j->wait = WAIT_NOTHING;
-	if (r->rc != 0 && r->err.domain == ERR_RECORDS)
-		station_break(j->station, &r->err);
-	if (r->rc != 0) {
-		e = r->err;
-		give_up(j, &e);
-		return;
-	}
 	if (step->recorded != NULL && step->recorded(j, r, &e) != 0) {
 		give_up(j, &e);
 		return;
 	}
-	record_free(r);
-	*r = (struct record){ 0 };
+	forget(r);
 	e = j->record_why;
 	act_on(j, j->record_verdict, j->record_pause_ms, &e);
 }
@@ -197,8 +225,7 @@ static void judge(struct job *j, const json_t *answer)
 	struct err e = { 0 };
 	enum verdict verdict;
 
-	record_free(&j->record);
-	j->record = (struct record){ 0 };
+	forget(&j->record);
 	verdict = step->judge(j, answer, &j->record, &pause_ms, &e);
 	FAILPOINT("job.judged");
 	verdict = job_report(j, verdict, pause_ms, &e);
@@ -209,6 +236,13 @@ static void judge(struct job *j, const json_t *answer)
 	if (strcmp(json_opt_str(j->record.body, "event", ""), "step") == 0 &&
 	    json_set_int(j->record.body, "ms", (clock_now_us() - j->step_us) / 1000, &e) != 0) {
 		give_up(j, &e);
+		return;
+	}
+	if (step->owes && verdict == VERDICT_DONE) {
+		if (job_owe(j, &e) == 0)
+			next_row(j);
+		else
+			give_up(j, &e);
 		return;
 	}
 	j->record_verdict = verdict;
@@ -324,22 +358,13 @@ static void on_intended(struct record *r)
 {
 	struct job *j = r->context;
 	const struct step *step = &steps[j->row];
-	struct err e = r->err;
 
 	FAILPOINT("job.intended");
-	if (j->station->closing)
+	if (!goes_on(j, r))
 		return;
-	j->wait = WAIT_NOTHING;
-	if (r->rc != 0) {
-		if (e.domain == ERR_RECORDS)
-			station_break(j->station, &e);
-		give_up(j, &e);
-		return;
-	}
 	if (step->intended != NULL)
 		step->intended(j, r);
-	record_free(r);
-	*r = (struct record){ 0 };
+	forget(r);
 	if (step->who == WHO_DEVICE && j->lost.domain != ERR_NONE)
 		give_up(j, &j->lost);
 	else
@@ -355,13 +380,24 @@ static void begin(struct job *j)
 		ask(j);
 		return;
 	}
-	record_free(&j->record);
-	j->record = (struct record){ 0 };
+	forget(&j->record);
 	if (steps[j->row].intend(j, &j->record, &e) != 0) {
 		give_up(j, &e);
 		return;
 	}
 	submit(j, on_intended);
+}
+
+/* On with the row, now that nothing is owed. */
+static void on_paid(struct record *r)
+{
+	struct job *j = r->context;
+
+	FAILPOINT("job.paid");
+	if (!goes_on(j, r))
+		return;
+	forget(r);
+	walk(j);
 }
 
 /* An earlier passage was told not to ask before some time. */
@@ -388,6 +424,11 @@ static void walk(struct job *j)
 	}
 	if (j->station->broken.domain != ERR_NONE) {
 		give_up(j, &j->station->broken);
+		return;
+	}
+	if (job_must_pay(j)) {
+		job_pay_alone(j);
+		submit(j, on_paid);
 		return;
 	}
 	if (j->step_us == 0) {

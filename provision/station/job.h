@@ -83,7 +83,8 @@ struct job {
 	uint8_t nonce[32];
 	struct proof proof;
 	EVP_PKEY *key;
-	int64_t position; /* of the attesting event, and its hash */
+	struct record *owed; /* what is done and not durable yet, oldest first (job_owed.h) */
+	int64_t position;    /* of the attesting event, and its hash */
 	uint8_t head[SHA256_LEN];
 
 	struct record record; /* the one on its way, and what happens when it is durable: */

@@ -29,6 +29,9 @@ struct step {
 	 */
 	enum verdict (*judge)(struct job *j, const json_t *answer, struct record *r,
 	    int64_t *ret_wait_ms, struct err *e);
+	/* Its record, of a step that is done, may become durable with the next one: what is asked until then
+	 * does no harm if it is asked again. */
+	bool owes;
 	/* What became durable takes effect on the job (claim: resume). May be NULL. */
 	int (*recorded)(struct job *j, const struct record *r, struct err *e);
 };

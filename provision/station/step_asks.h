@@ -23,7 +23,6 @@ step_judge judge_install, judge_stored, judge_possession, judge_seal, judge_atte
     judge_finish;
 int claimed(struct job *j, const struct record *r, struct err *e);
 int enrol_recorded(struct job *j, const struct record *r, struct err *e);
-int keygen_recorded(struct job *j, const struct record *r, struct err *e);
 /* What the recovery table says, now that the device has shown this; its refusals are errors. */
 must_check int step_recover(struct job *j, enum recovery_device device, struct err *e);
 void attest_intended(struct job *j, const struct record *r);

@@ -39,15 +39,8 @@ enum verdict judge_keygen(struct job *j, const json_t *answer, struct record *r,
 {
 	(void)answer;
 	(void)ret_wait_ms;
-	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
-}
-
-int keygen_recorded(struct job *j, const struct record *r, struct err *e)
-{
-	(void)r;
-	(void)e;
 	j->made_key = true;
-	return 0;
+	return step_event(j, r, e) == 0 ? VERDICT_DONE : VERDICT_FAIL;
 }
 
 json_t *ask_request(struct job *j, struct err *e)

@@ -28,6 +28,8 @@
  * reserve(), held       records_order.c
  * crashed:              kill -9 or a power cut: memory is lost, what was committed stays. A commit whose
  *                       answer is lost is a crash after the step, one that never came a crash before it.
+ *                       One commit does for several steps that do no harm (job_owed.c): such a crash loses
+ *                       them together, which is a crash before the first of them.
  *
  * What is left out: attest (a commit of its own that nothing else depends on), seal, rework, scrap, and 202
  * (an attempt that is asked for again under the same place).

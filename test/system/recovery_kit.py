@@ -76,6 +76,19 @@ class Fixture(World):
         batch.kill()
         self.unplug(slot)
 
+    def kill_asked(self, slot=1):
+        """A station that dies while the CA is asked, and the device is taken out."""
+        before = self.intents("enrol")
+        self.set_label("slow")
+        batch = self.batch(swap=False)
+        self.wait_until(lambda: self.intents("enrol") > before)
+        batch.kill()
+        self.set_label(None)
+        self.unplug(slot)
+
+    def intents(self, kind):
+        return len([e for e in self.log() if e["event"] == "intent" and e["kind"] == kind])
+
     def wait_until(self, question, patience=60):
         end = time.monotonic() + patience
         while not question():

@@ -33,16 +33,16 @@ class Keygen(unittest.TestCase):
         return world.key(serial)
 
     def test_I2_a_key_whose_csr_is_recorded_is_never_made_again(self):
-        for step in ("enrol", "install"):
+        for kill in (Fixture.kill_asked, lambda world: world.kill_at("install")):
             with Fixture(devices=1, slots=1, edit_profile=existing("replace")) as world:
                 serial = world.serials()[0]
-                world.kill_at(step)
+                kill(world)
                 made = world.key(serial)
                 code, batch = world.again(serial)
                 self.assertEqual(code, PASSED, batch.units)
                 self.assertEqual(made, world.key(serial))
                 self.assertEqual(len({p["csr_sha256"] for p in world.posts()}), 1)
-                self.assertEqual(len([e for e in world.log() if e["event"] == "intent" and e["kind"] == "keygen"]), 1)
+                self.assertEqual(world.intents("keygen"), 1)
                 check_promises(self, world)
 
 
@@ -84,11 +84,15 @@ class Failed(unittest.TestCase):
 
 class LostKey(unittest.TestCase):
     def lose(self, world, step, foreign=False, number=0):
-        """A unit is killed at a step and loses its key, or has that of the world's last unit."""
+        """A unit is killed at a step, or while the CA is asked, and loses its key, or has that of the world's last
+        unit."""
         serial, donor = world.serials()[number], world.serials()[-1]
         if number:
             world.plug(serial)
-        world.kill_at(step)
+        if step == "asked":
+            world.kill_asked()
+        else:
+            world.kill_at(step)
         pair = None
         if foreign:
             code, batch = world.again(donor)
@@ -108,13 +112,11 @@ class LostKey(unittest.TestCase):
         check_promises(self, world)
 
     def test_I2_I9_erased_before_and_after_the_certificate_came(self):
-        for policy, steps in (("refuse", ["enrol", "install", "prove"]), ("reuse", ["install"])):
+        for policy, steps in (("refuse", ["asked", "install", "prove"]), ("reuse", ["install"])):
             with Fixture(devices=len(steps), slots=1, edit_profile=existing(policy)) as world:
                 for number, step in enumerate(steps):
                     serial = self.lose(world, step, number=number)
-                    # Killed around the intent: where it is durable, there may be a certificate.
-                    self.check_anew(world, serial, len([e for e in world.log(serial) if e["event"] == "intent" and
-                                                        e["kind"] == "enrol"]))
+                    self.check_anew(world, serial, 1)
 
     def test_another_key_begins_anew_where_the_profile_replaces(self):
         with Fixture(devices=2, slots=1, edit_profile=existing("replace")) as world:

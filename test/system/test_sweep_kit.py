@@ -81,7 +81,7 @@ class Kill(unittest.TestCase):
     def test_a_point_is_reached_and_one_beyond_the_job_is_not(self):
         site = Site(devices=1, slots=1)
         try:
-            passage = site.walk(Point.parse("kiln:job.recorded:3:kill"), 0)
+            passage = site.walk(Point.parse("kiln:job.recorded:2:kill"), 0)
             self.assertEqual((passage.reached, passage.outcome, passage.violation), (True, "continued", None))
             passage = site.walk(Point.parse("kiln:job.recorded:999:kill"), 0)
             self.assertEqual((passage.reached, passage.outcome, passage.violation), (False, "not reached", None))

@@ -219,6 +219,13 @@ void records_close(struct records *r)
 
 void record_free(struct record *r)
 {
+	while (r->owed != NULL) {
+		struct record *owed = r->owed;
+
+		r->owed = owed->next;
+		record_free(owed);
+		free(owed);
+	}
 	json_decref(r->body);
 	json_decref(r->job);
 	for (size_t i = 0; i < r->blob_count; i++)

@@ -171,6 +171,11 @@ struct record {
 		struct buf bytes;   /* owned */
 	} blobs[RECORD_BLOBS_MAX];
 	size_t blob_count;
+	/*
+	 * Owned, each made by calloc, a list by next, oldest first: appended just before this one, in the same
+	 * transaction. Where one of them is refused nothing after it is appended, and this one has its error.
+	 */
+	struct record *owed;
 
 	/* Results, valid once done. */
 	int rc; /* 0, or -1 with err: refused (the refusal is recorded) or broken */

@@ -174,6 +174,21 @@ static int put(struct records *r, struct record *record, struct err *e)
 	return put_refusal(r, record, e);
 }
 
+/* With what was owed before it. */
+static int put_owing(struct records *r, struct record *record, struct err *e)
+{
+	for (struct record *owed = record->owed; owed != NULL; owed = owed->next) {
+		if (put(r, owed, e) != 0)
+			return -1;
+		if (owed->rc != 0) {
+			record->rc = -1;
+			record->err = owed->err;
+			return 0;
+		}
+	}
+	return put(r, record, e);
+}
+
 static struct record *put_all(struct records *r, struct record *first, size_t max, int *ret_rc,
     struct err *e)
 {
@@ -181,7 +196,7 @@ static struct record *put_all(struct records *r, struct record *first, size_t ma
 
 	*ret_rc = db_run(&r->writer, "BEGIN IMMEDIATE", DB_NONE, e);
 	for (; *ret_rc == 0 && record != NULL && max > 0; record = record->next, max--) {
-		*ret_rc = put(r, record, e);
+		*ret_rc = put_owing(r, record, e);
 		record->seq = r->head.seq;
 		memcpy(record->head, r->head.hash, SHA256_LEN);
 	}

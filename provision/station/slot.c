@@ -6,12 +6,10 @@
 #include "advice.h"
 #include "job_end.h"
 #include "scanning.h"
-#include "slot_address.h"
+#include "slot_process.h"
 #include "stem.h"
 
-enum { OPEN_MS = 8000, RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300, OPENINGS_MAX = 4 };
-
-static void start_process(struct slot *slot);
+enum { RESET_PATIENCE_MS = 30000, RESET_SETTLE_MS = 300, OPENINGS_MAX = 4 };
 
 static void tell(struct slot *slot, const char *event)
 {
@@ -27,25 +25,18 @@ static void arm(struct event *timer, int ms)
 	    &t); /* a timer of ours: fails only without memory, then nothing works */
 }
 
-static void end_process(struct slot *slot)
-{
-	if (slot->birth != NULL)
-		stem_forget(steal(&slot->birth));
-	if (slot->child != NULL)
-		child_kill(steal(&slot->child));
-}
-
 static void drop_process(struct slot *slot)
 {
 	(void)event_del(slot->again);
 	(void)event_del(slot->patience);
-	end_process(slot);
+	slot_process_end(slot);
 }
 
 /* Nothing more is done with what is in the slot. */
 static void settle(struct slot *slot)
 {
 	slot->state = slot->present ? SLOT_DONE : SLOT_EMPTY;
+	slot_process_keep(slot->station);
 	scanning_ended(slot);
 }
 
@@ -245,61 +236,14 @@ static void on_ended(void *context, const struct err *why)
 	lose(slot, why);
 }
 
-static json_t *make_open(struct slot *slot, struct err *e)
-{
-	struct station *s = slot->station;
-	AUTO_STRUCT(buf) address = { 0 };
-	AUTO(json_t) *open = NULL;
-
-	if (slot_address(slot->config, slot->place, s->profile, &address, e) != 0)
-		return NULL;
-	open = json_pack("{s:s, s:s}", "do", "open", "address", (const char *)address.data);
-	if (open == NULL) {
-		(void)err_nomem(e);
-		return NULL;
-	}
-	if (secret_len(&s->device_secret) > 0 &&
-	    secret_to_json(&s->device_secret, open, "secret", e) != 0)
-		return NULL;
-	if (slot->state == SLOT_RESETTING &&
-	    json_set_str(open, "resume", buf_str(&slot->resume, e), e) != 0)
-		return NULL;
-	return steal(&open);
-}
-
-static int adopt(struct slot *slot, const struct child_process *process, struct err *e)
-{
-	const struct child_events events = { on_ready, on_ended, slot };
-	json_t *open = make_open(slot, e);
-
-	if (open == NULL) {
-		child_discard(process);
-		return -1;
-	}
-	return child_adopt(&slot->child, slot->station->loop, stem_program, process, open, OPEN_MS,
-	    ERR_LINK, &events, e);
-}
-
-static void on_born(void *context, const struct child_process *process, const struct err *why)
-{
-	struct slot *slot = context;
-	struct err e = { 0 };
-
-	slot->birth = NULL;
-	if (process == NULL)
-		fail_station(slot, why);
-	else if (adopt(slot, process, &e) != 0)
-		fail_station(slot, &e);
-}
-
 static void start_process(struct slot *slot)
 {
-	struct err e = { 0 };
+	static const struct slot_process_events events = { .of = { on_ready, on_ended, NULL },
+		.failed = fail_station };
 
 	if (slot->state == SLOT_EMPTY)
 		slot->state = SLOT_OPENING;
-	if (stem_ask(slot->station->stem, &slot->birth, on_born, slot, &e) != 0)
-		fail_station(slot, &e);
+	slot_process_start(slot, &events);
 }
 
 static void on_again(evutil_socket_t fd, short what, void *context)
@@ -308,7 +252,7 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	end_process(slot);
+	slot_process_end(slot);
 	if (slot->state == SLOT_OPENING && is_held(slot)) {
 		hold(slot);
 		return;
@@ -390,11 +334,12 @@ static void on_vanished(struct slot *slot)
 	if (is_resetting(slot)) {
 		/* Whatever talks to it talks to nobody; the next one starts when it is back. */
 		(void)event_del(slot->again);
-		end_process(slot);
+		slot_process_end(slot);
 		return;
 	}
 	drop_process(slot);
 	slot->state = SLOT_EMPTY;
+	slot_process_keep(slot->station);
 	(void)err_set(&e, ERR_LINK, "link.gone", "the device was unplugged");
 	if (slot->job != NULL)
 		scanning_ended(slot);

@@ -29,7 +29,8 @@ struct slot {
 	bool closed; /* its link failed too often: until it is opened again nothing begins in it */
 	struct streak failures; /* of the link, since a unit passed */
 	unsigned openings;      /* of this attachment that found nobody */
-	struct birth *birth;    /* of the child, which is asked for */
+	const struct slot_process_events *process;
+	struct birth *birth; /* of the child, which is asked for */
 	struct child *child;
 	struct event *again;    /* deferred start of the next process */
 	struct event *patience; /* how long a resetting device may stay away */

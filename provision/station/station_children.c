@@ -4,6 +4,7 @@
 
 #include "advice.h"
 #include "clock.h"
+#include "slot_process.h"
 #include "station_open.h"
 #include "stem.h"
 
@@ -190,8 +191,10 @@ int station_start_children(struct station *s, struct err *e)
 		.ready = on_signer_ready,
 		.context = s };
 
-	if (stem_start(&s->stem, s->loop, s->profile, on_child_ended, s, e) != 0 ||
-	    pool_start(&s->signer, s->loop, &signer, e) != 0)
+	if (stem_start(&s->stem, s->loop, s->profile, on_child_ended, s, e) != 0)
+		return -1;
+	slot_process_keep(s);
+	if (pool_start(&s->signer, s->loop, &signer, e) != 0)
 		return -1;
 	return pool_ask(s->signer, json_pack("{s:s}", "do", "status"), CHECK_MS, on_signer_checked,
 	    s, e);

@@ -21,8 +21,11 @@ typedef void stem_born(void *context, const struct child_process *process, const
 must_check int stem_start(struct stem **ret, struct event_base *loop, const struct profile *profile,
     void (*ended)(void *context, const char *program, const struct err *why), void *context,
     struct err *e);
-/* Asks for a process: born is called once (where it can not be asked for, before this returns), and until
- * then *ret can be forgotten. */
+/* Keeps up to so many processes that no device has been near, for stem_ask to give at once. Where none can be
+ * made there are fewer. */
+void stem_keep(struct stem *s, size_t spares);
+/* Asks for a process: born is called once (at once where one is kept), and until then *ret, which is NULL
+ * where that has been, can be forgotten. -1: it can not be asked for, and born is not called. */
 must_check int stem_ask(struct stem *s, struct birth **ret, stem_born *born, void *context,
     struct err *e);
 /* Nobody waits for it any more; born is not called. */

@@ -52,12 +52,42 @@ class Stem(unittest.TestCase):
             self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["pool.down"])
             check_promises(self, world)
 
+    def test_a_process_waits_for_the_next_device_and_is_no_fault_where_it_died(self):
+        for how in (None, signal.SIGKILL):
+            with self.subTest(how), World(devices=2, slots=2, keygen_ms=600) as world:
+                world.twins.ask("unplug", slot=2)
+                batch = world.batch("--count", 2, swap=False)
+                batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+                self.slots_of(batch, 2)
+                spare, = self.idle(batch)
+                if how:
+                    os.kill(spare, how)
+                world.twins.ask("plug", slot=2, serial=world.serials()[1])
+                batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen" and e["slot"] == "2")
+                self.assertEqual(spare in self.slots_of(batch, 2), how is None)
+                self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
+                self.assertFalse([e for e in world.log() if e["event"] == "station" and e["what"] == "child-died"])
+                check_promises(self, world)
+
+    def idle(self, batch, yes=True):
+        """The processes of slots that have no device open; or that have one."""
+        def has_port(pid):
+            return any("/pts/" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+        return [pid for pid in children_of(batch.process.pid, "kiln-slot") if has_port(pid) != yes]
+
+    def slots_of(self, batch, count):
+        end = time.monotonic() + 30
+        while len(found := children_of(batch.process.pid, "kiln-slot")) < count and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertEqual(len(found), count)
+        return found
+
     def test_a_process_that_a_device_broke_has_no_brother_of_its_layout(self):
         with World(devices=2, slots=2, keygen_ms=600) as world:
             batch = world.batch("--count", 2, swap=False)
             batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
             first = self.stem_of(batch)
-            os.kill(children_of(batch.process.pid, "kiln-slot")[0], signal.SIGSEGV)
+            os.kill(self.idle(batch, False)[0], signal.SIGSEGV)
             batch.wait_for(lambda e: e["event"] == "unit")
             end = time.monotonic() + 30
             while first in children_of(batch.process.pid, "kiln-slot-stem") and time.monotonic() < end:

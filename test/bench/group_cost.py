@@ -77,14 +77,14 @@ def details(context, board, slots):
     board.tell("cost.line.ratio", line / least_bytes(*der), "  to its objects' DER with framing", bar=("<=", 1.15),
                digits=3)
     board.tell("cost.line.der", line / der_bytes(*der), "  to its objects' DER alone", digits=2)
-    if subprocess.run(["strace", "-V"], capture_output=True).returncode != 0:
-        board.note("durable writes: not counted, strace is missing")
-        return
+
+
+def syncs(board, slots, each):
     with Station(slots, each, 0.5) as station:
         trace = ("strace", "-f", "-ttt", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o", station.path("strace"))
         hands = run(station, wrap=trace)
-        board.tell("cost.fsyncs", durable_writes(station, hands) / len(hands.units),
-                   f"durable writes of a unit, {slots} slots", digits=2)
+        board.tell(f"cost.fsyncs.{slots}", durable_writes(station, hands) / len(hands.units),
+                   f"durable writes of a unit, {slots} slot{'s' * (slots > 1)}", digits=2)
 
 
 def round(context, board):
@@ -93,3 +93,8 @@ def round(context, board):
     cpu_with_handshakes(context, board, slots)
     memory(context, board, slots)
     details(context, board, slots)
+    if subprocess.run(["strace", "-V"], capture_output=True).returncode != 0:
+        board.note("durable writes: not counted, strace is missing")
+        return
+    syncs(board, 1, 4)
+    syncs(board, slots, context.count(2, 1))

@@ -256,11 +256,13 @@ def pss_kib(pids):
     return total
 
 
-def sync_times(folder, count=100):
-    """How long the disk takes to make 4 KiB durable, in seconds."""
+def sync_times(folder, count=100, pause_s=0.0):
+    """How long the disk takes to make 4 KiB durable, in seconds, where there is a pause before each: a machine that
+    has had nothing to do is slower to answer."""
     path, times = os.path.join(folder, "sync"), []
     with open(path, "wb", buffering=0) as file:
         for _ in range(count):
+            time.sleep(pause_s)
             file.write(os.urandom(4096))
             begun = time.monotonic()
             os.fdatasync(file.fileno())

@@ -154,15 +154,13 @@ int x509_digest(const X509 *cert, uint8_t ret[static SHA256_LEN], struct err *e)
 
 int x509_spki_digest(EVP_PKEY *key, uint8_t ret[static SHA256_LEN], struct err *e)
 {
-	AUTO_STRUCT(buf) der = { 0 };
-	int len = i2d_PUBKEY(key, NULL);
-	uint8_t *room = len > 0 ? buf_room(&der, (size_t)len, e) : NULL;
+	uint8_t *der = NULL;
+	int len = i2d_PUBKEY(key, &der); /* once: to ask for the length alone costs as much again */
 
-	if (len > 0 && room == NULL)
-		return -1;
-	if (room == NULL || i2d_PUBKEY(key, &room) != len)
+	if (len <= 0)
 		return err_openssl(e, ERR_CONFIG, "x509", "encoding a public key");
-	sha256(der.data, (size_t)len, ret);
+	sha256(der, (size_t)len, ret);
+	OPENSSL_free(der);
 	return 0;
 }
 

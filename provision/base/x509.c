@@ -142,6 +142,16 @@ int x509_add_pem(const X509 *cert, struct buf *ret, struct err *e)
 	return add_bio(out, ret, e);
 }
 
+bool x509_is(const X509 *cert, const uint8_t *der, size_t len)
+{
+	uint8_t *own = NULL;
+	int own_len = cert != NULL ? i2d_X509(cert, &own) : 0;
+	bool is = own_len > 0 && (size_t)own_len == len && memcmp(own, der, len) == 0;
+
+	OPENSSL_free(own);
+	return is;
+}
+
 int x509_digest(const X509 *cert, uint8_t ret[static SHA256_LEN], struct err *e)
 {
 	AUTO_STRUCT(buf) der = { 0 };

@@ -44,6 +44,9 @@ must_check int x509_parse_pem(const char *name, const struct buf *pem, X509_STAC
 must_check int x509_add_der(const X509 *cert, struct buf *ret, struct err *e);
 must_check int x509_add_pem(const X509 *cert, struct buf *ret, struct err *e);
 
+/* cert, which may be NULL, is what these bytes decode to. */
+bool x509_is(const X509 *cert, const uint8_t *der, size_t len);
+
 /* SHA-256 over the certificate's DER; over the SubjectPublicKeyInfo's DER. */
 must_check int x509_digest(const X509 *cert, uint8_t ret[static SHA256_LEN], struct err *e);
 must_check int x509_spki_digest(EVP_PKEY *key, uint8_t ret[static SHA256_LEN], struct err *e);

@@ -27,6 +27,7 @@ static void job_free(struct job *j)
 	buf_free(&j->csr);
 	buf_free(&j->leaf);
 	buf_free(&j->chain);
+	X509_free(j->issued);
 	X509_free(j->readback);
 	proof_free(&j->proof);
 	json_decref(j->statement);

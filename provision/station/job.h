@@ -77,6 +77,7 @@ struct job {
 	int64_t pending_since_ms;    /* monotonic; of this passage */
 	int64_t retry_at_ms;         /* wall; an earlier passage is pending until then. 0: none */
 	struct buf csr, leaf, chain; /* chain: leaf, intermediates, root as DERs */
+	X509 *issued;                /* the newest that this passage has judged good; or NULL */
 	json_t *found;               /* base64: for our key, in an answer that is of no use */
 	X509 *readback;              /* leaf as the device stores it */
 	json_t *statement;           /* what the signer was asked to sign */

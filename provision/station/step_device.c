@@ -226,10 +226,13 @@ static int keep_leaf(struct job *j, enum object object, const struct stored *sto
 {
 	const struct buf *from = stored->is_digest ? &j->leaf : &stored->bytes;
 	AUTO(X509) *leaf = NULL;
+	size_t len = x509_cut(from->data, from->len);
 
 	if (object == OBJECT_ANCHORS)
 		return 0;
-	if (x509_parse(from->data, x509_cut(from->data, from->len), &leaf, ERR_DEVICE, e) != 0)
+	if (x509_is(j->issued, from->data, len) && X509_up_ref(j->issued) == 1)
+		leaf = j->issued; /* decoded already */
+	else if (x509_parse(from->data, len, &leaf, ERR_DEVICE, e) != 0)
 		return -1;
 	X509_free(j->readback);
 	j->readback = steal(&leaf);

@@ -201,8 +201,11 @@ static enum verdict judge_issued(struct job *j, const json_t *answer, struct rec
 	buf_free(&j->chain);
 	j->leaf = buf_steal(&leaf);
 	j->chain = buf_steal(&report.chain);
-	if (record_issued(j, answer, &report, r, e) == 0)
+	if (record_issued(j, answer, &report, r, e) == 0) {
+		X509_free(j->issued);
+		j->issued = steal(&report.leaf);
 		return VERDICT_DONE;
+	}
 	drop_record(r);
 	return VERDICT_FAIL;
 }

@@ -170,6 +170,22 @@ static void test_cut(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+static void test_is(void **state)
+{
+	const struct fixture *f = *state;
+	AUTO(X509) *leaf = NULL;
+	const struct buf *der = &f->leaf_der;
+	struct err e = { 0 };
+
+	assert_ok(x509_parse(der->data, der->len, &leaf, ERR_CA, &e), &e);
+	assert_true(x509_is(leaf, der->data, der->len));
+	assert_false(x509_is(leaf, der->data, der->len - 1));
+	assert_false(x509_is(leaf, der->data, 0));
+	assert_false(x509_is(leaf, f->root_der.data, f->root_der.len));
+	assert_false(x509_is(NULL, der->data, der->len));
+	assert_false(x509_is(NULL, NULL, 0));
+}
+
 static void test_not_a_list(void **state)
 {
 	const struct fixture *f = *state;
@@ -294,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_not_a_certificate),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_is),
 		cmocka_unit_test(test_not_a_list),
 		cmocka_unit_test(test_pem),
 		cmocka_unit_test(test_not_pem),

@@ -350,6 +350,7 @@ void profile_free(struct profile *p)
 {
 	if (p == NULL)
 		return;
+	profile_free_identity(p);
 	profile_free_trust(p);
 	buf_free(&p->text);
 	yaml_free(p->yaml);

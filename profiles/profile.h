@@ -6,6 +6,7 @@
 #ifndef KILN_PROFILE_H
 #define KILN_PROFILE_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,12 @@ struct profile_san {
 	const char *hw_type; /* SAN_HARDWARE_MODULE: hwType OID (RFC 4108 5), else NULL */
 };
 
+/* A POSIX extended regular expression, matched whole; compiled once for all units. */
+struct profile_pattern {
+	const char *text; /* as written; NULL: absent, anything matches */
+	regex_t compiled;
+};
+
 /* A file of PEM certificates whose bytes (as DERs one behind the other) have this digest. */
 struct profile_anchors {
 	const char *file; /* as written; relative to the profile's folder */
@@ -112,11 +119,10 @@ struct profile {
 	const char
 	    *model_example; /* match their patterns; the serial ends in digits that count up */
 	const char *serial_example;
-	const char *model_pattern; /* POSIX extended regular expressions, matched whole */
-	const char *serial_pattern;
-	const char *firmware_pattern; /* NULL: any */
-	const char
-	    *lifecycle_pattern; /* NULL: any; what identify must see before anything is made */
+	struct profile_pattern model_pattern, serial_pattern;
+	struct profile_pattern firmware_pattern;  /* may be absent */
+	struct profile_pattern lifecycle_pattern; /* may be absent; what identify must see
+		before anything is made */
 
 	const char *key_algorithm; /* "EC:P-256", "EC:P-384", "RSA:3072", "ED25519" */
 	enum existing_key existing_key;

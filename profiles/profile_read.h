@@ -25,6 +25,7 @@ must_check int profile_read_san(struct profile *p, const struct yaml_node *root,
 must_check int profile_read_certificate(struct profile *p, const struct yaml_node *root,
     struct err *e);
 must_check int profile_read_trust(struct profile *p, const struct yaml_node *root, struct err *e);
+void profile_free_identity(struct profile *p);
 void profile_free_trust(struct profile *p);
 
 #endif

@@ -293,8 +293,8 @@ int step_recover(struct job *j, enum recovery_device device, struct err *e)
 /* Where the family can not say whether it is sealed, the records do. */
 static enum recovery_device device_of(struct job *j)
 {
-	j->sealed = j->sealed ||
-		    (j->state == RECOVERY_SEALED && j->station->profile->lifecycle_pattern == NULL);
+	j->sealed = j->sealed || (j->state == RECOVERY_SEALED &&
+				     j->station->profile->lifecycle_pattern.text == NULL);
 	if (j->sealed)
 		return RECOVERY_IS_SEALED;
 	return j->identity.key_present ? RECOVERY_A_KEY : RECOVERY_NO_KEY;

@@ -323,7 +323,8 @@ static void test_match(void **state)
 	memcpy(i.lifecycle, "sealed", 7);
 	assert_err(profile_match(p, &i, &e), &e, "identity.lifecycle");
 	i = good;
-	p->firmware_pattern = NULL;
+	regfree(&p->firmware_pattern.compiled);
+	p->firmware_pattern.text = NULL;
 	i.firmware[0] = '\0';
 	assert_err(profile_match(p, &i, &e), &e, "identity.template");
 	assert_non_null(strstr(e.message, "{firmware}"));

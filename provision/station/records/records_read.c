@@ -93,13 +93,34 @@ int job_read(struct db *db, int64_t number, json_t **ret, struct err *e)
 	return 0;
 }
 
+/* For what asks more than once: all answers are of one moment, and the file is locked and looked at for
+ * changes once for all. */
+static int begin_reading(struct records *r, struct err *e)
+{
+	(void)pthread_mutex_lock(&r->reading);
+	if (db_run(&r->reader, "BEGIN", DB_NONE, e) == 0)
+		return 0;
+	(void)pthread_mutex_unlock(&r->reading);
+	return -1;
+}
+
+static void end_reading(struct records *r)
+{
+	struct err ignored = { 0 };
+	int rc = db_run(&r->reader, "COMMIT", DB_NONE, &ignored);
+
+	(void)rc; /* nothing was written; were it still open, the next to begin would be told */
+	(void)pthread_mutex_unlock(&r->reading);
+}
+
 int records_job(struct records *r, int64_t job, json_t **ret, struct err *e)
 {
 	int rc;
 
-	(void)pthread_mutex_lock(&r->reading);
+	if (begin_reading(r, e) != 0)
+		return -1;
 	rc = job_read(&r->reader, job, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
+	end_reading(r);
 	return rc;
 }
 
@@ -120,9 +141,10 @@ int records_unit(struct records *r, const char *serial, json_t **ret, struct err
 {
 	int rc;
 
-	(void)pthread_mutex_lock(&r->reading);
+	if (begin_reading(r, e) != 0)
+		return -1;
 	rc = unit_read(&r->reader, serial, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
+	end_reading(r);
 	return rc;
 }
 
@@ -155,9 +177,10 @@ int records_open_jobs(struct records *r, json_t **ret, struct err *e)
 {
 	int rc;
 
-	(void)pthread_mutex_lock(&r->reading);
+	if (begin_reading(r, e) != 0)
+		return -1;
 	rc = open_jobs_read(&r->reader, r->station, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
+	end_reading(r);
 	return rc;
 }
 
@@ -262,9 +285,10 @@ int records_unit_orphans(struct records *r, const char *serial, json_t **ret, st
 {
 	int rc;
 
-	(void)pthread_mutex_lock(&r->reading);
+	if (begin_reading(r, e) != 0)
+		return -1;
 	rc = orphans_read(&r->reader, serial, ret, e);
-	(void)pthread_mutex_unlock(&r->reading);
+	end_reading(r);
 	return rc;
 }
 

@@ -15,6 +15,9 @@
  */
 must_check int pkcs10_info(const struct subject *subject, const struct buf *spki, struct buf *ret,
     struct err *e);
+/* As pkcs10_info, around whatever bytes of a key. */
+must_check int pkcs10_info_around(const struct subject *subject, const struct buf *spki,
+    struct buf *ret, struct err *e);
 
 /* The digest that the key's algorithm signs with ("EC:P-256" -> "SHA256"; key_algorithm.h); NULL where it
  * signs the message itself (ED25519), and for a name that is none. */

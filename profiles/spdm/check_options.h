@@ -17,6 +17,10 @@ struct spdm_algorithm {
 	uint32_t key;  /* AsymAlgo of key pairs */
 	size_t hash_len;
 	size_t signature_len; /* r and s, each half of it */
+	struct {
+		uint8_t data[32];
+		size_t len;
+	} key_head; /* of a SubjectPublicKeyInfo (RFC 5480), up to x and y */
 };
 
 enum spdm_identity { SPDM_BY_VENDOR, SPDM_BY_UUID, SPDM_BY_CERTIFICATE, SPDM_BY_CSR };

@@ -1,23 +1,16 @@
 #include "csr.h"
 
+#include <string.h>
+
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/params.h>
-#include <openssl/x509v3.h>
 
 #include "bytes.h"
+#include "pkcs10.h"
 #include "x509.h"
 
 OWNED(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
-OWNED(X509_EXTENSION, X509_EXTENSION_free)
-OWNED(ASN1_OCTET_STRING, ASN1_OCTET_STRING_free)
-
-static inline void extensions_free(STACK_OF(X509_EXTENSION) * s)
-{
-	sk_X509_EXTENSION_pop_free(s, X509_EXTENSION_free);
-}
-typedef STACK_OF(X509_EXTENSION) EXTENSIONS;
-OWNED(EXTENSIONS, extensions_free)
 
 enum {
 	CSR_HEAD = 8,
@@ -62,78 +55,49 @@ int spdm_get_csr(struct spdm_connection *c, const struct buf *info, uint8_t tag,
 	return buf_set(ret, answer.data + CSR_HEAD, len, e);
 }
 
-static int set_name(X509_REQ *request, const struct buf *der, struct err *e)
-{
-	const uint8_t *p = der->data;
-	AUTO(X509_NAME) *name = d2i_X509_NAME(NULL, &p, (long)der->len);
-
-	if (name == NULL || X509_REQ_set_subject_name(request, name) != 1)
-		return err_openssl(e, ERR_CONFIG, "subject", "the rendered subject does not parse");
-	return 0;
-}
-
-static int add_san(X509_REQ *request, const struct subject *subject, struct err *e)
-{
-	AUTO(ASN1_OCTET_STRING) *value = ASN1_OCTET_STRING_new();
-	AUTO(EXTENSIONS) *list = sk_X509_EXTENSION_new_null();
-	AUTO(X509_EXTENSION) *san = NULL;
-
-	if (value == NULL || list == NULL ||
-	    ASN1_OCTET_STRING_set(value, subject->san.data, (int)subject->san.len) != 1)
-		return err_nomem(e);
-	san =
-	    X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, subject->san_critical, value);
-	if (san == NULL || sk_X509_EXTENSION_push(list, san) <= 0)
-		return err_nomem(e);
-	san = NULL; /* the list's now */
-	if (X509_REQ_add_extensions(request, list) != 1)
-		return err_openssl(e, ERR_CONFIG, "subject", "asking for alternative names");
-	return 0;
-}
-
-int spdm_requester_info(const struct subject *subject, EVP_PKEY *key, bool with_san,
+int spdm_requester_info(const struct subject *subject, const struct buf *key, bool with_san,
     struct buf *ret, struct err *e)
 {
-	AUTO(X509_REQ) *request = X509_REQ_new();
-	uint8_t *room;
-	int len;
+	struct subject asked = *subject; /* owns nothing */
 
-	if (request == NULL || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1)
-		return err_nomem(e);
-	if (set_name(request, &subject->name, e) != 0)
+	if (!with_san)
+		asked.san = (struct buf){ 0 };
+	if (pkcs10_info_around(&asked, key, ret, e) != 0)
 		return -1;
-	if (X509_REQ_set_pubkey(request, key) != 1)
-		return err_openssl(e, ERR_DEVICE, "device.key", "the device's public key");
-	if (with_san && add_san(request, subject, e) != 0)
-		return -1;
-	len = i2d_re_X509_REQ_tbs(request, NULL);
-	if (len <= 0 || len > UINT16_MAX)
-		return err_openssl(e, ERR_CONFIG, "subject", "encoding the request for the device");
-	room = buf_room(ret, (size_t)len, e);
-	if (room == NULL || i2d_re_X509_REQ_tbs(request, &room) != len)
-		return err_nomem(e);
-	ret->len += (size_t)len;
+	if (ret->len > UINT16_MAX)
+		return err_set(e, ERR_CONFIG, "subject",
+		    "a request of %zu bytes for the device; SPDM takes %d", ret->len, UINT16_MAX);
 	return 0;
 }
 
-int spdm_key_compress(const struct spdm_algorithm *a, EVP_PKEY *key, struct buf *ret, struct err *e)
+int spdm_key_of(const struct spdm_algorithm *a, const struct buf *csr, struct buf *ret,
+    struct err *e)
 {
-	size_t half = a->signature_len / 2;
-	uint8_t point[1 + SPDM_SIGNATURE_MAX];
-	size_t len = 0;
+	const uint8_t *key;
+	size_t len = x509_cut_request_key(csr->data, csr->len, &key);
 
-	if (!EVP_PKEY_is_a(key, "EC") ||
-	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
-		&len) != 1 ||
-	    len != 1 + 2 * half || point[0] != POINT_CONVERSION_UNCOMPRESSED)
-		return err_openssl(e, ERR_DEVICE, "device.key",
+	if (len == 0)
+		return err_set(e, ERR_DEVICE, "x509", "%zu bytes are not a PKCS#10 request",
+		    csr->len);
+	if (len != a->key_head.len + a->signature_len ||
+	    memcmp(key, a->key_head.data, a->key_head.len) != 0)
+		return err_set(e, ERR_DEVICE, "device.key",
 		    "the key in the device's CSR is not of %s", a->name);
-	point[0] = POINT_CONVERSION_COMPRESSED | (point[len - 1] & 1);
-	return buf_add(ret, point, 1 + half, e);
+	return buf_set(ret, key, len, e);
+}
+
+int spdm_key_compress(const struct spdm_algorithm *a, const struct buf *key, struct buf *ret,
+    struct err *e)
+{
+	uint8_t sign = key->data[key->len - 1] & 1;
+
+	if (buf_add_u8(ret, POINT_CONVERSION_COMPRESSED | sign, e) != 0)
+		return -1;
+	return buf_add(ret, key->data + a->key_head.len, a->signature_len / 2, e);
 }
 
 int spdm_key_expand(const struct spdm_algorithm *a, const uint8_t *point, size_t len,
-    EVP_PKEY **ret, struct err *e)
+    struct buf *ret, struct err *e)
 {
 	AUTO(EVP_PKEY_CTX) *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	AUTO(EVP_PKEY) *key = NULL;
@@ -153,6 +117,5 @@ int spdm_key_expand(const struct spdm_algorithm *a, const uint8_t *point, size_t
 	    EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
 		"uncompressed") != 1)
 		return err_openssl(e, ERR_DEVICE, "device.key", "not a public key of %s", a->name);
-	*ret = steal(&key);
-	return 0;
+	return x509_add_spki(key, ret, e);
 }

@@ -1,7 +1,6 @@
 #include "request.h"
 
 #include "csr.h"
-#include "x509.h"
 
 enum level {
 	LEVEL_KEY,     /* a plain CSR, only to learn the key */
@@ -16,13 +15,13 @@ enum level {
 struct wish {
 	enum level level;
 	uint8_t tag; /* of the reset that was made for it; 0: none */
-	EVP_PKEY *key;
+	struct buf key; /* spdm_key_of; empty: not known yet */
 	struct buf plain; /* the CSR of LEVEL_KEY */
 };
 
 static void wish_free(struct wish *w)
 {
-	EVP_PKEY_free(w->key);
+	buf_free(&w->key);
 	buf_free(&w->plain);
 }
 OWNED_STRUCT(wish, wish_free)
@@ -33,7 +32,7 @@ static int save(const struct spdm_algorithm *a, const struct wish *w, uint8_t ta
 	buf_clear(resume);
 	if (buf_add_u8(resume, (uint8_t)w->level, e) != 0 || buf_add_u8(resume, tag, e) != 0)
 		return -1;
-	return w->key != NULL ? spdm_key_compress(a, w->key, resume, e) : 0;
+	return w->key.len > 0 ? spdm_key_compress(a, &w->key, resume, e) : 0;
 }
 
 static int load(const struct spdm_algorithm *a, struct buf *resume, struct wish *ret, struct err *e)
@@ -58,23 +57,17 @@ static int ask(struct spdm_connection *c, const struct subject *subject, const s
 	AUTO_STRUCT(buf) info = { 0 };
 
 	if ((w->level == LEVEL_FULL || w->level == LEVEL_SUBJECT) &&
-	    spdm_requester_info(subject, w->key, w->level == LEVEL_FULL, &info, e) != 0)
+	    spdm_requester_info(subject, &w->key, w->level == LEVEL_FULL, &info, e) != 0)
 		return -1;
 	return spdm_get_csr(c, &info, w->tag, ret, e);
 }
 
 static int learn_key(const struct spdm_algorithm *a, struct buf *csr, struct wish *w, struct err *e)
 {
-	AUTO(X509_REQ) *request = NULL;
-	AUTO_STRUCT(buf) point = { 0 };
-
-	if (x509_parse_request(csr->data, csr->len, &request, ERR_DEVICE, e) != 0)
+	if (spdm_key_of(a, csr, &w->key, e) != 0)
 		return -1;
-	w->key = X509_REQ_get_pubkey(request);
-	if (w->key == NULL)
-		return err_openssl(e, ERR_DEVICE, "device.key", "the key in the device's CSR");
 	w->plain = buf_steal(csr);
-	return spdm_key_compress(a, w->key, &point, e);
+	return 0;
 }
 
 /* The device refused the RequesterInfo: the next one down. */

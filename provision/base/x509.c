@@ -38,8 +38,10 @@ int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret, enum err_
 	return 0;
 }
 
-size_t x509_cut(const uint8_t *der, size_t len)
+/* The length of the element that the bytes begin with, if it is that one and whole; else 0. */
+static size_t cut(const uint8_t *der, size_t len, int want, const uint8_t **ret_content)
 {
+	const int want_form = want == V_ASN1_SEQUENCE ? V_ASN1_CONSTRUCTED : 0;
 	const uint8_t *p = der;
 	long content = 0;
 	int tag = 0, tag_class = 0, form;
@@ -48,9 +50,34 @@ size_t x509_cut(const uint8_t *der, size_t len)
 		return 0;
 	form = ASN1_get_object(&p, &content, &tag, &tag_class, (long)len);
 	ERR_clear_error();
-	if (form != V_ASN1_CONSTRUCTED || tag != V_ASN1_SEQUENCE || tag_class != V_ASN1_UNIVERSAL)
+	if (form != want_form || tag != want || tag_class != V_ASN1_UNIVERSAL)
 		return 0;
+	*ret_content = p;
 	return (size_t)(p - der) + (size_t)content;
+}
+
+size_t x509_cut(const uint8_t *der, size_t len)
+{
+	const uint8_t *ignored;
+
+	return cut(der, len, V_ASN1_SEQUENCE, &ignored);
+}
+
+size_t x509_cut_request_key(const uint8_t *der, size_t len, const uint8_t **ret)
+{
+	static const int before[] = { V_ASN1_INTEGER, V_ASN1_SEQUENCE }; /* version, subject */
+	const uint8_t *end = der + len, *ignored;
+	size_t one = cut(der, len, V_ASN1_SEQUENCE, &der);
+
+	if (one != len)
+		return 0;
+	one = cut(der, (size_t)(end - der), V_ASN1_SEQUENCE, ret);
+	end = der + one;
+	for (size_t i = 0; one > 0 && i < COUNT(before); i++) {
+		one = cut(*ret, (size_t)(end - *ret), before[i], &ignored);
+		*ret += one;
+	}
+	return one > 0 ? cut(*ret, (size_t)(end - *ret), V_ASN1_SEQUENCE, &ignored) : 0;
 }
 
 static int push(X509_STACK *list, X509 **cert, struct err *e)
@@ -162,15 +189,26 @@ int x509_digest(const X509 *cert, uint8_t ret[static SHA256_LEN], struct err *e)
 	return 0;
 }
 
-int x509_spki_digest(EVP_PKEY *key, uint8_t ret[static SHA256_LEN], struct err *e)
+int x509_add_spki(EVP_PKEY *key, struct buf *ret, struct err *e)
 {
 	uint8_t *der = NULL;
 	int len = i2d_PUBKEY(key, &der); /* once: to ask for the length alone costs as much again */
+	int rc;
 
 	if (len <= 0)
 		return err_openssl(e, ERR_CONFIG, "x509", "encoding a public key");
-	sha256(der, (size_t)len, ret);
+	rc = buf_add(ret, der, (size_t)len, e);
 	OPENSSL_free(der);
+	return rc;
+}
+
+int x509_spki_digest(EVP_PKEY *key, uint8_t ret[static SHA256_LEN], struct err *e)
+{
+	AUTO_STRUCT(buf) der = { 0 };
+
+	if (x509_add_spki(key, &der, e) != 0)
+		return -1;
+	sha256(der.data, der.len, ret);
 	return 0;
 }
 

@@ -36,6 +36,8 @@ must_check int x509_parse_list(const uint8_t *der, size_t len, X509_STACK **ret,
  * know where one ends does not pay it.
  */
 size_t x509_cut(const uint8_t *der, size_t len);
+/* Likewise of the SubjectPublicKeyInfo in a PKCS#10 request, which begins at *ret. What it holds is not looked at. */
+size_t x509_cut_request_key(const uint8_t *der, size_t len, const uint8_t **ret);
 
 /* The certificates of a PEM text, at least one. name is what errors call it. */
 must_check int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,
@@ -46,6 +48,9 @@ must_check int x509_add_pem(const X509 *cert, struct buf *ret, struct err *e);
 
 /* cert, which may be NULL, is what these bytes decode to. */
 bool x509_is(const X509 *cert, const uint8_t *der, size_t len);
+
+/* Appends the SubjectPublicKeyInfo of a key as DER. */
+must_check int x509_add_spki(EVP_PKEY *key, struct buf *ret, struct err *e);
 
 /* SHA-256 over the certificate's DER; over the SubjectPublicKeyInfo's DER. */
 must_check int x509_digest(const X509 *cert, uint8_t ret[static SHA256_LEN], struct err *e);

@@ -132,6 +132,41 @@ static void test_not_a_certificate(void **state)
 	assert_int_equal(ERR_peek_error(), 0); /* the queue is left empty */
 }
 
+/* The key of a request, found without decoding it; not in a truncation, a longer one or another object. */
+static void test_request_key(void **state)
+{
+	const struct fixture *f = *state;
+	AUTO_STRUCT(buf) longer = { 0 };
+	AUTO_STRUCT(buf) want = { 0 };
+	const uint8_t *key = NULL;
+	struct err e = { 0 };
+	size_t len = x509_cut_request_key(f->request_der.data, f->request_der.len, &key);
+
+	assert_ok(x509_add_spki(f->key, &want, &e), &e);
+	assert_int_equal(len, want.len);
+	assert_memory_equal(key, want.data, len);
+	for (len = 0; len < f->request_der.len; len++) {
+		assert_ok(buf_set(&longer, f->request_der.data, len, &e), &e);
+		assert_int_equal(x509_cut_request_key(longer.data, len, &key), 0);
+	}
+	assert_int_equal(x509_cut_request_key(f->leaf_der.data, f->leaf_der.len, &key), 0);
+	assert_ok(buf_set(&longer, f->request_der.data, f->request_der.len, &e), &e);
+	assert_ok(buf_add_u8(&longer, 0, &e), &e);
+	assert_int_equal(x509_cut_request_key(longer.data, longer.len, &key), 0);
+	/* each length in it too long, or too short for what is inside */
+	for (size_t i = 0; i < 64; i++) {
+		assert_ok(buf_set(&longer, f->request_der.data, f->request_der.len, &e), &e);
+		for (int byte = 0; byte < 256; byte++) {
+			longer.data[i] = (uint8_t)byte;
+			len = x509_cut_request_key(longer.data, longer.len, &key);
+			assert_true(
+			    len == 0 ||
+			    (key > longer.data && len < longer.len - (size_t)(key - longer.data)));
+		}
+	}
+	assert_int_equal(ERR_peek_error(), 0); /* the queue is left empty */
+}
+
 static void test_list(void **state)
 {
 	const struct fixture *f = *state;
@@ -308,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_not_a_certificate),
+		cmocka_unit_test(test_request_key),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_is),

@@ -147,15 +147,11 @@ static int check_policy(const struct piv_options *o, X509 *cert, struct err *e)
 static int read_key(X509 *cert, struct buf *ret, struct err *e)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
-	uint8_t *der = NULL;
-	int len = key != NULL ? i2d_PUBKEY(key, &der) : 0;
-	int rc;
+	struct err ignored = { 0 };
 
-	if (len <= 0)
+	if (key == NULL || x509_add_spki(key, ret, &ignored) != 0)
 		return err_openssl(e, ERR_DEVICE, "origin.key", "the attested key can not be read");
-	rc = buf_set(ret, der, (size_t)len, e);
-	OPENSSL_free(der);
-	return rc;
+	return 0;
 }
 
 int piv_origin_read(const struct piv_options *o, const struct buf *ders, struct origin_claims *ret,

@@ -172,7 +172,7 @@ struct record {
 	} blobs[RECORD_BLOBS_MAX];
 	size_t blob_count;
 	/*
-	 * Owned, each made by calloc, a list by next, oldest first: appended just before this one, in the same
+	 * Owned, each allocated, a list by next, oldest first: appended just before this one, in the same
 	 * transaction. Where one of them is refused nothing after it is appended, and this one has its error.
 	 */
 	struct record *owed;

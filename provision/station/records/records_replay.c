@@ -31,24 +31,35 @@ static int broken_chain(const struct row *row, const char *what, struct err *e)
 	    (long long)row->number, (long long)row->seq, row->station, what);
 }
 
-/* The place and hash before this event, from what was replayed. */
-static int find_before(struct db *into, const struct row *row, int64_t *ret_seq,
-    uint8_t ret[static SHA256_LEN], struct err *e)
+/* Where the chain of a station ends. */
+struct chain_end {
+	char station[RECORD_TEXT_MAX + 1]; /* "": of none */
+	int64_t seq;
+	uint8_t hash[SHA256_LEN];
+};
+
+/* The place and hash before this event, from what was replayed; *end may be of another station. */
+static int find_before(struct db *into, const struct row *row, struct chain_end *end, struct err *e)
 {
 	AUTO(json_t) *last = NULL;
 
-	memset(ret, 0, SHA256_LEN);
+	if (end->station[0] != '\0' && strcmp(end->station, row->station) == 0)
+		return 0;
+	*end = (struct chain_end){ 0 };
 	if (db_row(into, "SELECT seq, hash FROM event WHERE station = ?1 ORDER BY seq DESC LIMIT 1",
 		DB_ARGS(db_text(row->station)), &last, e) != 0)
 		return -1;
-	*ret_seq = json_opt_int(last, "seq", 0);
-	if (last != NULL && !hex_decode(json_opt_str(last, "hash", ""), ret, SHA256_LEN))
+	end->seq = json_opt_int(last, "seq", 0);
+	if (last != NULL && !hex_decode(json_opt_str(last, "hash", ""), end->hash, SHA256_LEN))
 		return broken_chain(row, "the one before it has no hash", e);
+	if (strlen(row->station) < sizeof(end->station)) /* else it is looked for each time */
+		memcpy(end->station, row->station, strlen(row->station) + 1);
 	return 0;
 }
 
-static int check_row(struct db *into, const struct row *row, int64_t number, int64_t *ret_before,
-    struct err *e)
+/* Moves *end to this event. */
+static int check_row(struct db *into, const struct row *row, int64_t number, struct chain_end *end,
+    int64_t *ret_before, struct err *e)
 {
 	uint8_t hash[SHA256_LEN];
 	char text[2 * SHA256_LEN + 1];
@@ -56,13 +67,18 @@ static int check_row(struct db *into, const struct row *row, int64_t number, int
 	if (row->number != number)
 		return err_set(e, ERR_RECORDS, "verify.chain", "event %lld is missing",
 		    (long long)number);
-	if (find_before(into, row, ret_before, hash, e) != 0)
+	if (find_before(into, row, end, e) != 0)
 		return -1;
-	records_hash(hash, row->body, row->body_len, hash);
+	records_hash(end->hash, row->body, row->body_len, hash);
 	hex_encode(hash, SHA256_LEN, text);
 	if (strcmp(text, row->hash) != 0)
 		return broken_chain(row, "its hash is not that of its text and the event before it",
 		    e);
+	*ret_before = end->seq;
+	if (row->seq > end->seq) {
+		end->seq = row->seq;
+		memcpy(end->hash, hash, SHA256_LEN);
+	}
 	return 0;
 }
 
@@ -140,6 +156,7 @@ static int replay_all(struct db *from, struct db *into, bool with_bodies, int64_
     struct err *e)
 {
 	AUTO_STRUCT(db_cursor) c = { 0 };
+	struct chain_end end = { 0 };
 	int64_t events = 0;
 
 	if (db_query(from, "SELECT number, station, seq, body, hash FROM event ORDER BY number",
@@ -147,7 +164,7 @@ static int replay_all(struct db *from, struct db *into, bool with_bodies, int64_
 		return -1;
 	for (;; events++) {
 		struct row row;
-		int64_t before;
+		int64_t before = 0;
 		bool more = false;
 
 		if (db_next(&c, &more, e) != 0)
@@ -155,7 +172,7 @@ static int replay_all(struct db *from, struct db *into, bool with_bodies, int64_
 		if (!more)
 			break;
 		read_row(&c, &row);
-		if (check_row(into, &row, events + 1, &before, e) != 0 ||
+		if (check_row(into, &row, events + 1, &end, &before, e) != 0 ||
 		    replay_row(into, &row, before, with_bodies, e) != 0)
 			return -1;
 	}

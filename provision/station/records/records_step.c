@@ -227,6 +227,16 @@ static int note_step(struct db *db, const json_t *job, enum step_id step, struct
 	    DB_ARGS(db_int(job_number(job)), db_text(step_name(step))), e);
 }
 
+/* The step that an intent announced is done; only what can not be undone is announced. */
+static int finish_intent(struct db *db, const json_t *job, enum step_id step, struct err *e)
+{
+	if (step != STEP_KEYGEN && step != STEP_ENROL && step != STEP_SEAL)
+		return 0;
+	return db_run(db,
+	    "UPDATE intent SET state = 'done' WHERE job = ?1 AND kind = ?2 AND state = 'open'",
+	    DB_ARGS(db_int(job_number(job)), db_text(step_name(step))), e);
+}
+
 int apply_step(struct db *db, const struct event *ev, struct err *e)
 {
 	AUTO(json_t) *job = NULL;
@@ -241,10 +251,7 @@ int apply_step(struct db *db, const struct event *ev, struct err *e)
 	for (size_t i = 0; i < COUNT(steps); i++)
 		if (steps[i].step == step && steps[i].apply(db, ev, job, e) != 0)
 			return -1;
-	/* The step that an intent announced is done. */
-	if (db_run(db,
-		"UPDATE intent SET state = 'done' WHERE job = ?1 AND kind = ?2 AND state = 'open'",
-		DB_ARGS(db_int(job_number(job)), db_text(name)), e) != 0)
+	if (finish_intent(db, job, step, e) != 0)
 		return -1;
 	return note_step(db, job, step, e);
 }

@@ -2,7 +2,7 @@
  * An emulated device of a family: it speaks the family's real protocol on the master side of a
  * pseudo terminal. It shares no protocol code with the driver beyond constants and framing.
  * Each family's twin.c defines one `const struct twin_family <name>_twin`; kiln-twin runs one process
- * for each plugged device.
+ * for each plugged device. Of a family that leaves when it is unplugged, the process serves the slot's next device.
  */
 #ifndef KILN_TWIN_H
 #define KILN_TWIN_H
@@ -57,6 +57,7 @@ struct twin_config {
 	uint64_t seed;                /* of every random choice but keys and nonces */
 	bool usb;                     /* fd is the socket of a struct twin_usb */
 	struct twin_account *account; /* NULL, or where serve() keeps its account */
+	int unplugged; /* readable once it is, of a family that leaves; 0: its process is killed */
 };
 
 /*
@@ -73,14 +74,15 @@ struct twin_family {
 	const char *const *variants; /* NULL at the end; the first is the default */
 	bool serial;                 /* it can be on a serial line */
 	const struct twin_usb *usb;  /* what it is on USB; NULL: it can not be */
+	bool leaves; /* serve() looks at config's unplugged wherever it waits, and returns */
 
 	/* The fault can strike in this variant, at the step it names. No I/O. CONFIG "twin.fault". */
 	int (*check)(const struct twin_config *config, struct err *e);
 
 	/*
-	 * Serves the device on fd, the master of a raw pty, until the process is killed (unplugged).
-	 * Returns 0 where the device resets itself: kiln-twin closes the pty, waits a moment, and
-	 * starts it again on a new one with the same folder.
+	 * Serves the device on fd, the master of a raw pty, until it is unplugged: -1 "twin.unplugged" where the
+	 * family leaves, else the process is killed. Returns 0 where the device resets itself: kiln-twin closes the
+	 * pty, waits a moment, and starts it again on a new one with the same folder.
 	 */
 	int (*serve)(const struct twin_config *config, int fd, struct err *e);
 

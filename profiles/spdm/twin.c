@@ -239,10 +239,8 @@ static int run(struct station_side *s, struct err *e)
 				   : take_bytes(s, bytes, got, &fate, e);
 		if (rc != 0)
 			return -1;
-		if (fate == FATE_RESET) {
-			twin_line_settle(&s->line);
-			return 0;
-		}
+		if (fate == FATE_RESET)
+			return twin_line_settle(&s->line, e);
 	}
 }
 
@@ -252,7 +250,8 @@ static int serve_device(const struct twin_config *config, int fd, struct err *e)
 	s = { .line = { .fd = fd,
 		  .baud = config->usb ? 0 : config->baud,
 		  .whole = config->usb,
-		  .account = config->account } };
+		  .account = config->account,
+		  .unplugged = config->unplugged } };
 	uint8_t uuid[VENDOR_UUID_LEN];
 	int flags = fcntl(fd, F_GETFL);
 
@@ -283,6 +282,7 @@ const struct twin_family spdm_twin = {
 	.variants = twin_variants,
 	.serial = true,
 	.usb = &usb,
+	.leaves = true,
 	.check = twin_device_check,
 	.serve = serve_device,
 };

@@ -15,12 +15,24 @@ enum {
 	FULL_MS = 1000,     /* a reader that takes nothing for so long is not there */
 };
 
-static void wait_until_us(int64_t us)
+static int gone(struct err *e, const char *doing)
 {
+	return err_errno(e, ERR_LINK, "twin.line", "%s the line", doing);
+}
+
+/* Until the line is so far, or us have gone by; *ret_ready: it is. us < 0: for ever. */
+static int wait(const struct twin_line *l, short events, int64_t us, bool *ret_ready, struct err *e)
+{
+	struct pollfd p[] = { { .fd = events != 0 ? l->fd : -1, .events = events },
+		{ .fd = l->unplugged != 0 ? l->unplugged : -1, .events = POLLIN } };
 	const struct timespec t = { us / 1000000, us % 1000000 * 1000 };
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		continue;
+	if (ppoll(p, COUNT(p), us >= 0 ? &t : NULL, NULL) < 0 && errno != EINTR)
+		return gone(e, "waiting on");
+	if (p[1].revents != 0)
+		return err_set(e, ERR_LINK, "twin.unplugged", "unplugged");
+	*ret_ready = p[0].revents != 0;
+	return 0;
 }
 
 static void account_late(const struct twin_line *l, int64_t due_us)
@@ -63,10 +75,15 @@ static void catch_up(struct twin_line *l)
 		l->free_us = now_us;
 }
 
-void twin_line_settle(const struct twin_line *l)
+int twin_line_settle(const struct twin_line *l, struct err *e)
 {
-	if (l->free_us > clock_now_us())
-		wait_until_us(l->free_us);
+	int64_t left_us;
+	bool ready;
+
+	while ((left_us = l->free_us - clock_now_us()) > 0)
+		if (wait(l, 0, left_us, &ready, e) != 0)
+			return -1;
+	return 0;
 }
 
 /* The device's own computing is over: what it cost, however long this process had to wait for it. */
@@ -77,11 +94,6 @@ static void account_work(struct twin_line *l)
 	advance(l, clock_cpu_us() - l->cpu_us);
 	l->cpu_us = 0;
 	account_late(l, l->free_us);
-}
-
-static int gone(struct err *e, const char *doing)
-{
-	return err_errno(e, ERR_LINK, "twin.line", "%s the line", doing);
 }
 
 /* 0 bytes where there is nothing yet. */
@@ -100,14 +112,12 @@ static int read_some(const struct twin_line *l, void *data, size_t len, size_t *
 
 int twin_line_read(struct twin_line *l, void *data, size_t len, size_t *ret_got, struct err *e)
 {
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	bool ready;
 
-	do {
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return gone(e, "waiting on");
-		if (read_some(l, data, len, ret_got, e) != 0)
+	do
+		if (wait(l, POLLIN, -1, &ready, e) != 0 || read_some(l, data, len, ret_got, e) != 0)
 			return -1;
-	} while (*ret_got == 0);
+	while (*ret_got == 0);
 	catch_up(l);
 	carry(l, *ret_got);
 	if (l->account != NULL)
@@ -120,14 +130,16 @@ int twin_line_read(struct twin_line *l, void *data, size_t len, size_t *ret_got,
 static int write_some(const struct twin_line *l, const uint8_t *data, size_t len, size_t *ret_done,
     struct err *e)
 {
-	struct pollfd p = { .fd = l->fd, .events = POLLOUT };
+	bool ready;
 	ssize_t n;
 
 	*ret_done = 0;
 	while ((n = write(l->fd, data, len)) < 0) {
 		if (errno != EINTR && errno != EAGAIN)
 			return gone(e, "writing to");
-		if (poll(&p, 1, FULL_MS) == 0)
+		if (wait(l, POLLOUT, FULL_MS * 1000, &ready, e) != 0)
+			return -1;
+		if (!ready)
 			return 0;
 	}
 	*ret_done = (size_t)n;
@@ -151,7 +163,8 @@ static int write_paced(struct twin_line *l, const uint8_t *data, size_t len, str
 		size_t n = slice(l, len), done;
 
 		carry(l, n);
-		twin_line_settle(l);
+		if (twin_line_settle(l, e) != 0)
+			return -1;
 		for (size_t left = n; left > 0; left -= done) {
 			if (write_some(l, data, left, &done, e) != 0)
 				return -1;

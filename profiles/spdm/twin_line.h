@@ -19,13 +19,15 @@ struct twin_line {
 	int64_t baud; /* 10 bits per byte; 0: as fast as it goes */
 	bool whole;   /* what is written together is one transfer */
 	struct twin_account *account; /* not owned; may be NULL */
+	int unplugged;                /* struct twin_config's */
 
 	int64_t free_us; /* the device's clock, monotonic: then all so far is over */
 	int64_t cpu_us;  /* of this process when the last bytes came; 0: none have since it wrote */
 };
 
-/* Blocks until there is something; 1..len bytes, which may still be on their way. Errors: LINK
- * "twin.line" (the pty is gone). */
+/* Errors of all: LINK "twin.line" (the pty is gone), "twin.unplugged". */
+
+/* Blocks until there is something; 1..len bytes, which may still be on their way. */
 must_check int twin_line_read(struct twin_line *l, void *data, size_t len, size_t *ret_got,
     struct err *e);
 /* Takes as long as the line would. What nobody reads is lost, as it would be. */
@@ -33,6 +35,6 @@ must_check int twin_line_write(struct twin_line *l, const void *data, size_t len
 /* The device works so long. */
 void twin_line_wait_ms(struct twin_line *l, int64_t ms);
 /* Blocks until all so far is over. */
-void twin_line_settle(const struct twin_line *l);
+must_check int twin_line_settle(const struct twin_line *l, struct err *e);
 
 #endif

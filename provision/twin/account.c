@@ -15,7 +15,7 @@ int account_open(const char *path, FILE **ret, struct err *e)
 
 static json_t *describe(const struct fleet *f, const struct fleet_slot *s)
 {
-	const struct twin_account *a = s->account;
+	const struct twin_account *a = &s->plugged->account;
 
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "serial",
 	    f->devices[s->device].serial, "slot", (json_int_t)(s - f->slots) + 1, "plugged_us",

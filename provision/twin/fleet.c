@@ -2,15 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "account.h"
-#include "attachment.h"
 #include "gadget_plan.h"
 #include "file.h"
 #include "warm.h"
@@ -40,14 +37,14 @@ static int open_devices(struct fleet *f, struct err *e)
 }
 
 /* What a device's process and this one have together. */
-static int share_account(struct fleet_slot *s, struct err *e)
+static int share_memory(struct fleet_slot *s, struct err *e)
 {
-	void *page = mmap(NULL, sizeof(*s->account), PROT_READ | PROT_WRITE,
+	void *page = mmap(NULL, sizeof(*s->plugged), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return err_errno(e, ERR_CONFIG, "twin.dir", "sharing memory");
-	s->account = page;
+	s->plugged = page;
 	return 0;
 }
 
@@ -59,7 +56,7 @@ static int open_slots(struct fleet *f, struct err *e)
 	if (f->slots == NULL)
 		return err_nomem(e);
 	for (size_t i = 0; i < count; i++) {
-		if (share_account(&f->slots[i], e) != 0)
+		if (share_memory(&f->slots[i], e) != 0)
 			return -1;
 		if (asprintf(&f->slots[i].port, "%s/port/%zu", f->dir, i + 1) < 0) {
 			f->slots[i].port = NULL;
@@ -105,38 +102,36 @@ int fleet_open(struct fleet *ret, const struct options *options, struct err *e)
 	return 0;
 }
 
-/* Of a device whose process has ended. */
+/* Of a device that is gone. */
 static void clear(struct fleet *f, struct fleet_slot *s)
 {
 	(void)unlink(s->port); /* it may be gone already */
-	if (s->pid != 0)
+	if (s->full)
 		account_log(f, s);
 	f->options->skin->unplugged(f->skin, (size_t)(s - f->slots));
-	free(s->folder);
-	s->folder = NULL;
-	s->pid = 0;
+	s->full = false;
 }
 
-/* The process and its children go, then what it showed, which it may just have made. */
+/* The device leaves, or its process and all its children go; then what it showed, which it may just have made. */
 static void empty(struct fleet *f, struct fleet_slot *s)
 {
-	if (s->pid == 0)
+	if (!s->full)
 		return;
-	(void)kill(-s->pid, SIGKILL); /* whoever is left of the group */
-	(void)kill(s->pid, SIGKILL);
-	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-		continue;
+	if (s->plugged->config.unplugged == 0 || !attachment_leave(&s->process))
+		attachment_end(&s->process);
 	clear(f, s);
 }
 
 void fleet_close(struct fleet *f)
 {
 	for (int64_t i = 0; f->slots != NULL && i < f->options->slots; i++) {
-		empty(f, &f->slots[i]);
+		attachment_end(&f->slots[i].process);
+		if (f->slots[i].full)
+			clear(f, &f->slots[i]);
 		free(f->slots[i].port);
-		if (f->slots[i].account != NULL)
-			(void)munmap(f->slots[i].account,
-			    sizeof(struct twin_account)); /* it was mapped */
+		if (f->slots[i].plugged != NULL)
+			(void)munmap(f->slots[i].plugged,
+			    sizeof(struct fleet_plugged)); /* it was mapped */
 	}
 	if (f->skin != NULL)
 		f->options->skin->close(f->skin);
@@ -191,11 +186,12 @@ static const char *fault_of(const struct fleet *f, size_t device)
 
 static int make_device_folder(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
 {
-	if (asprintf(&s->folder, "%s/device/%s", f->dir, f->devices[device].serial) < 0) {
-		s->folder = NULL;
-		return err_nomem(e);
-	}
-	return file_mkdir(s->folder, 0755, e);
+	char *folder = s->plugged->folder;
+
+	if (snprintf(folder, PATH_MAX, "%s/device/%s", f->dir, f->devices[device].serial) >=
+	    PATH_MAX)
+		return err_set(e, ERR_CONFIG, "twin.dir", "%s is too long", f->dir);
+	return file_mkdir(folder, 0755, e);
 }
 
 static void describe(struct fleet *f, struct fleet_slot *s, size_t device)
@@ -203,20 +199,22 @@ static void describe(struct fleet *f, struct fleet_slot *s, size_t device)
 	const struct options *o = f->options;
 	const char *fault = fault_of(f, device);
 	bool on_usb = gadget_plan_is(fault);
+	struct fleet_plugged *p = s->plugged;
 
-	*s->account = (struct twin_account){ .step = -1 };
-	s->config = (struct twin_config){ .model = o->model,
+	p->account = (struct twin_account){ .step = -1 };
+	p->config = (struct twin_config){ .model = o->model,
 		.variant = o->variant,
 		.keygen_ms = o->keygen_ms,
 		.baud = o->baud,
 		.usb = o->skin->usb,
-		.account = s->account,
+		.account = &p->account,
+		.unplugged = o->family->leaves && !o->skin->usb ? ATTACHMENT_UNPLUGGED : 0,
 		.seed = device_seed(f, device),
-		.folder = s->folder,
+		.folder = p->folder,
 		.serial = claimed_serial(f, device, fault),
 		.fault = is_duplicate(fault) || on_usb ? NULL : fault };
-	s->plug = (struct skin_plug){ .family = o->family,
-		.config = &s->config,
+	p->plug = (struct skin_plug){ .family = o->family,
+		.config = &p->config,
 		.fault = on_usb ? fault : NULL,
 		.port = s->port,
 		.slot = (size_t)(s - f->slots) };
@@ -229,23 +227,27 @@ static int start(struct fleet *f, struct fleet_slot *s, size_t device, struct er
 	if (make_device_folder(f, s, device, e) != 0)
 		return -1;
 	describe(f, s, device);
-	return attachment_start(ops, f->skin, &s->plug, &s->pid, e);
+	if (s->process.pid != 0)
+		return attachment_follow(&s->process, e);
+	return attachment_start(&s->process, ops, f->skin, &s->plugged->plug, e);
 }
 
 static int plug(struct fleet *f, struct fleet_slot *s, size_t device, struct err *e)
 {
 	if (start(f, s, device, e) != 0) {
+		attachment_end(&s->process);
 		clear(f, s);
 		return -1;
 	}
+	s->full = true;
 	s->device = device;
 	f->devices[device].used = true;
-	return f->options->skin->plugged(f->skin, &s->plug, e);
+	return f->options->skin->plugged(f->skin, &s->plugged->plug, e);
 }
 
 static int check_empty(const struct fleet_slot *s, int64_t slot, struct err *e)
 {
-	if (s->pid == 0)
+	if (!s->full)
 		return 0;
 	return err_set(e, ERR_CONFIG, "twin.slot", "slot %" PRId64 " is not empty", slot);
 }
@@ -269,7 +271,7 @@ int fleet_plug_next(struct fleet *f, int64_t slot, const char **ret_serial, stru
 static bool is_plugged(const struct fleet *f, size_t device)
 {
 	for (int64_t i = 0; i < f->options->slots; i++)
-		if (f->slots[i].pid != 0 && f->slots[i].device == device)
+		if (f->slots[i].full && f->slots[i].device == device)
 			return true;
 	return false;
 }
@@ -297,7 +299,7 @@ int fleet_unplug(struct fleet *f, int64_t slot, const char **ret_serial, struct 
 
 	if (find_slot(f, slot, &s, e) != 0)
 		return -1;
-	*ret_serial = s->pid != 0 ? f->devices[s->device].serial : NULL;
+	*ret_serial = s->full ? f->devices[s->device].serial : NULL;
 	empty(f, s);
 	return 0;
 }
@@ -307,10 +309,8 @@ void fleet_reap(struct fleet *f)
 	for (int64_t i = 0; i < f->options->slots; i++) {
 		struct fleet_slot *s = &f->slots[i];
 
-		if (s->pid == 0 || waitpid(s->pid, NULL, WNOHANG) != s->pid)
-			continue;
-		(void)kill(-s->pid, SIGKILL); /* what it may have left behind */
-		clear(f, s);
+		if (attachment_has_ended(&s->process) && s->full)
+			clear(f, s);
 	}
 }
 
@@ -344,12 +344,12 @@ json_t *fleet_list(const struct fleet *f)
 
 	for (int64_t i = 0; i < f->options->slots; i++) {
 		const struct fleet_slot *s = &f->slots[i];
-		const char *serial = s->pid != 0 ? f->devices[s->device].serial : NULL;
+		const char *serial = s->full ? f->devices[s->device].serial : NULL;
 
 		list =
 		    append(list, json_pack("{s:I, s:s, s:s*, s:s*, s:I}", "slot", (json_int_t)i + 1,
 				     "port", s->port, "place", place_of(f, i), "serial", serial,
-				     "busy_us", (json_int_t)s->account->busy_us));
+				     "busy_us", (json_int_t)s->plugged->account.busy_us));
 	}
 	return list;
 }

@@ -2,9 +2,10 @@
 #ifndef KILN_TWIN_FLEET_H
 #define KILN_TWIN_FLEET_H
 
+#include <limits.h>
 #include <stdio.h>
-#include <sys/types.h>
 
+#include "attachment.h"
 #include "json.h"
 #include "options.h"
 #include "profile.h"
@@ -15,16 +16,20 @@ struct fleet_device {
 	bool used; /* was plugged at least once */
 };
 
-struct fleet_slot {
-	pid_t pid;     /* of the process that serves the device; 0: empty */
-	size_t device; /* index, where pid is not 0 */
-	char *port;    /* absolute path of the link */
-
-	/* of the device that is plugged */
+/* The device that is plugged, or was last: in memory that its process has too. */
+struct fleet_plugged {
+	struct twin_account account;
 	struct twin_config config;
 	struct skin_plug plug;
-	char *folder;
-	struct twin_account *account; /* shared with its process */
+	char folder[PATH_MAX];
+};
+
+struct fleet_slot {
+	bool full;
+	size_t device;             /* index, where it is full */
+	struct attachment process; /* may outlive the device in it */
+	char *port;                /* absolute path of the link */
+	struct fleet_plugged *plugged;
 };
 
 struct fleet {

@@ -27,7 +27,6 @@ int skin_ready(int *ready, struct err *e)
 		return 0;
 	if (write(*ready, "", 1) != 1)
 		return err_errno(e, ERR_CONFIG, "twin.start", "reporting");
-	(void)close(*ready); /* it was a pipe */
 	*ready = -1;
 	return 0;
 }

@@ -35,8 +35,9 @@ struct skin_ops {
 	int (*prepare)(struct skin *s, size_t slot, int *ret_keep, struct err *e);
 
 	/*
-	 * In the device's own process: shows the device and serves it until the process is killed, through
-	 * the resets it makes. Once it can be found, a byte is written to ready, which is then closed.
+	 * In the device's own process: shows the device and serves it until it is unplugged, through the resets it
+	 * makes: -1 "twin.unplugged" where its family leaves, else the process is killed. Once it can be found, a
+	 * byte is written to ready.
 	 */
 	int (*serve)(struct skin *s, const struct skin_plug *p, int keep, int ready, struct err *e);
 

@@ -62,7 +62,7 @@ class Station(World):
 
     def emulators_used(self):
         """Processor time so far of what is no part of a station: devices, CA, and this program, the hands."""
-        return {"kiln-twin": cpu_with_children_s(self.twins.process.pid),
+        return {"kiln-twin": sum(map(cpu_with_children_s, family_of(self.twins.process.pid))),
                 "kiln-devca": cpu_with_children_s(self.ca.process.pid), "hands": time.process_time()}
 
     def ca_times(self):

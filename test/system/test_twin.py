@@ -246,6 +246,20 @@ class Program(TwinTest):
         slots = twin.do("list")["ok"]["slots"]
         self.assertEqual([slot.get("serial") for slot in slots], [None, "IP30000009"])
 
+    def test_a_device_leaves_in_the_middle_of_its_work(self):
+        twin = self.start("--keygen-ms", "900")
+        first = twin.children()
+        line = self.line()
+        line.connect()
+        line.send("13fd0200010000000800000000")  # makes a key
+        time.sleep(0.3)
+        begun = time.monotonic()
+        self.assertEqual(twin.do("swap", slot=1)["ok"], {"serial": "IP30000011"})
+        self.assertLess(time.monotonic() - begun, 0.5)
+        self.assertIsNone(line.read_some(DEADLINE_S))  # no answer any more
+        self.assertEqual(self.line().ask("10840000")[:4], "1004")
+        self.assertEqual(twin.children(), first)
+
     def test_account_of_a_device(self):
         log = os.path.join(self.folder.name, "log")
         twin = self.start("--log", log, "--baud", "11520")

@@ -133,12 +133,65 @@ static void test_a_device_that_dies(void **state)
 	siginfo_t info;
 
 	expect_next(r, 1, "S1");
-	assert_int_equal(kill(r->fleet.slots[0].pid, SIGKILL), 0);
-	assert_int_equal(waitid(P_PID, (id_t)r->fleet.slots[0].pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(kill(r->fleet.slots[0].process.pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)r->fleet.slots[0].process.pid, &info,
+			     WEXITED | WNOWAIT),
+	    0);
 	fleet_reap(&r->fleet);
-	assert_int_equal(r->fleet.slots[0].pid, 0);
+	assert_int_equal(r->fleet.slots[0].process.pid, 0);
 	assert_false(has_port(r, 1));
 	expect_next(r, 1, "S2");
+}
+
+/* The device that follows is another one, in the process of the one before it. */
+static void test_a_process_serves_one_device_after_the_other(void **state)
+{
+	struct rig *r = *state;
+	const struct fleet_slot *s = &r->fleet.slots[0];
+	pid_t first;
+
+	expect_next(r, 1, "S1");
+	first = s->process.pid;
+	assert_non_null(strstr(s->plugged->folder, "/device/S1"));
+	expect_unplugged(r, 1, "S1");
+	expect_next(r, 1, "S2");
+	assert_true(has_port(r, 1));
+	assert_int_equal(s->process.pid, first);
+	assert_non_null(strstr(s->plugged->folder, "/device/S2"));
+	assert_string_equal(s->plugged->config.serial, "S2");
+	assert_true(s->plugged->account.shown_us > 0);
+}
+
+static void test_a_process_that_does_not_let_go(void **state)
+{
+	struct rig *r = *state;
+	siginfo_t info;
+	pid_t first;
+
+	expect_next(r, 1, "S1");
+	first = r->fleet.slots[0].process.pid;
+	assert_int_equal(kill(first, SIGSTOP), 0);
+	assert_int_equal(waitid(P_PID, (id_t)first, &info, WSTOPPED | WNOWAIT), 0);
+	expect_unplugged(r, 1, "S1");
+	assert_int_equal(kill(first, 0), -1);
+	expect_next(r, 1, "S2");
+	assert_true(has_port(r, 1));
+}
+
+static void test_a_process_that_ends_between_two_devices(void **state)
+{
+	struct rig *r = *state;
+	siginfo_t info;
+	pid_t first;
+
+	expect_next(r, 1, "S1");
+	first = r->fleet.slots[0].process.pid;
+	expect_unplugged(r, 1, "S1");
+	assert_int_equal(kill(first, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT), 0);
+	fleet_reap(&r->fleet);
+	expect_next(r, 1, "S2");
+	assert_true(has_port(r, 1));
 }
 
 static void test_lists(void **state)
@@ -194,7 +247,9 @@ static void test_broken_flash(void **state)
 	}
 	assert_int_equal(fclose(flash), 0);
 	expect_next(r, 1, "S1");
-	assert_int_equal(waitid(P_PID, (id_t)r->fleet.slots[0].pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)r->fleet.slots[0].process.pid, &info,
+			     WEXITED | WNOWAIT),
+	    0);
 	assert_int_equal(info.si_status, 1);
 	fleet_reap(&r->fleet);
 	assert_false(has_port(r, 1));
@@ -209,6 +264,9 @@ int main(void)
 		ROW(test_each_device_once),
 		ROW(test_a_device_returns),
 		ROW(test_a_device_that_dies),
+		ROW(test_a_process_serves_one_device_after_the_other),
+		ROW(test_a_process_that_does_not_let_go),
+		ROW(test_a_process_that_ends_between_two_devices),
 		ROW(test_lists),
 		ROW(test_what_is_in_the_way),
 		ROW(test_broken_flash),

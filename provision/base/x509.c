@@ -38,46 +38,81 @@ int x509_parse_request(const uint8_t *der, size_t len, X509_REQ **ret, enum err_
 	return 0;
 }
 
-/* The length of the element that the bytes begin with, if it is that one and whole; else 0. */
-static size_t cut(const uint8_t *der, size_t len, int want, const uint8_t **ret_content)
+enum { SEQUENCE = 0x30, INTEGER = 0x02, EXPLICIT_0 = 0xa0 }; /* identifiers, in one octet */
+
+/* Within others' bytes. */
+struct part {
+	const uint8_t *at;
+	size_t len;
+};
+
+/* The element that the bytes begin with, if it is that one and whole; else of no length. */
+static struct part cut(const uint8_t *der, size_t len, uint8_t identifier, struct part *ret_content)
 {
-	const int want_form = want == V_ASN1_SEQUENCE ? V_ASN1_CONSTRUCTED : 0;
 	const uint8_t *p = der;
 	long content = 0;
-	int tag = 0, tag_class = 0, form;
+	int tag, tag_class, form;
 
-	if (len == 0 || len > INT32_MAX)
-		return 0;
+	if (len == 0 || len > LONG_MAX || der[0] != identifier)
+		return (struct part){ 0 };
 	form = ASN1_get_object(&p, &content, &tag, &tag_class, (long)len);
 	ERR_clear_error();
-	if (form != want_form || tag != want || tag_class != V_ASN1_UNIVERSAL)
-		return 0;
-	*ret_content = p;
-	return (size_t)(p - der) + (size_t)content;
+	if (form != (identifier & V_ASN1_CONSTRUCTED)) /* else broken, or of indefinite length */
+		return (struct part){ 0 };
+	*ret_content = (struct part){ p, (size_t)content };
+	return (struct part){ der, (size_t)(p - der) + (size_t)content };
 }
 
 size_t x509_cut(const uint8_t *der, size_t len)
 {
-	const uint8_t *ignored;
+	struct part ignored;
 
-	return cut(der, len, V_ASN1_SEQUENCE, &ignored);
+	return cut(der, len, SEQUENCE, &ignored).len;
+}
+
+/* What a signed object (RFC 5280 4.1, RFC 2986 4.2), which is all of the bytes, begins with inside. */
+static bool cut_signed(const uint8_t *der, size_t len, const uint8_t identifiers[],
+    struct part ret[], size_t count)
+{
+	struct part object, info, ignored;
+
+	if (len == 0 || cut(der, len, SEQUENCE, &object).len != len ||
+	    cut(object.at, object.len, SEQUENCE, &info).len == 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = cut(info.at, info.len, identifiers[i], &ignored);
+		if (ret[i].len == 0)
+			return false;
+		info.at += ret[i].len;
+		info.len -= ret[i].len;
+	}
+	return true;
 }
 
 size_t x509_cut_request_key(const uint8_t *der, size_t len, const uint8_t **ret)
 {
-	static const int before[] = { V_ASN1_INTEGER, V_ASN1_SEQUENCE }; /* version, subject */
-	const uint8_t *end = der + len, *ignored;
-	size_t one = cut(der, len, V_ASN1_SEQUENCE, &der);
+	static const uint8_t before[] = { INTEGER, SEQUENCE, SEQUENCE };
+	enum { VERSION, SUBJECT, KEY, COUNTED };
+	struct part parts[COUNTED];
 
-	if (one != len)
+	if (!cut_signed(der, len, before, parts, COUNTED))
 		return 0;
-	one = cut(der, (size_t)(end - der), V_ASN1_SEQUENCE, ret);
-	end = der + one;
-	for (size_t i = 0; one > 0 && i < COUNT(before); i++) {
-		one = cut(*ret, (size_t)(end - *ret), before[i], &ignored);
-		*ret += one;
-	}
-	return one > 0 ? cut(*ret, (size_t)(end - *ret), V_ASN1_SEQUENCE, &ignored) : 0;
+	*ret = parts[KEY].at;
+	return parts[KEY].len;
+}
+
+bool x509_cut_is_self_issued(const uint8_t *der, size_t len)
+{
+	static const uint8_t before[] = { EXPLICIT_0, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE,
+		SEQUENCE };
+	enum { VERSION, SERIAL, ALGORITHM, ISSUER, VALIDITY, SUBJECT, COUNTED };
+	struct part parts[COUNTED];
+
+	/* version 1 says none */
+	return (cut_signed(der, len, before, parts, COUNTED) ||
+		   cut_signed(der, len, before + 1, parts + 1, COUNTED - 1)) &&
+	       parts[ISSUER].len == parts[SUBJECT].len &&
+	       memcmp(parts[ISSUER].at, parts[SUBJECT].at, parts[ISSUER].len) == 0;
 }
 
 static int push(X509_STACK *list, X509 **cert, struct err *e)

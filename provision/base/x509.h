@@ -38,6 +38,8 @@ must_check int x509_parse_list(const uint8_t *der, size_t len, X509_STACK **ret,
 size_t x509_cut(const uint8_t *der, size_t len);
 /* Likewise of the SubjectPublicKeyInfo in a PKCS#10 request, which begins at *ret. What it holds is not looked at. */
 size_t x509_cut_request_key(const uint8_t *der, size_t len, const uint8_t **ret);
+/* The certificate, which is all of the bytes, has the same name as issuer and as subject, octet by octet. */
+bool x509_cut_is_self_issued(const uint8_t *der, size_t len);
 
 /* The certificates of a PEM text, at least one. name is what errors call it. */
 must_check int x509_parse_pem(const char *name, const struct buf *pem, X509_STACK **ret,

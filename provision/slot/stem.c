@@ -11,8 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <openssl/rand.h>
-
 #include "failpoint.h"
 #include "x509.h"
 
@@ -58,8 +56,9 @@ static int receive(char *ret, size_t *ret_len, int *ret_channel, struct err *e)
 /*
  * fork(2), but the station's child: what it reaps, kills and waits for is its own. libc does not know of the
  * new process, which does no harm where there is one thread: nobody holds a lock of malloc's or stdio's,
- * OpenSSL's generator asks getpid(2) whether it was forked, and the only handlers that pthread_atfork(3)
- * would call are the failpoints'.
+ * OpenSSL's generator asks getpid(2) at each use whether it was forked and is then seeded anew by
+ * getrandom(2), which the sandbox allows, and the only handlers that pthread_atfork(3) would call are the
+ * failpoints'.
  */
 static pid_t fork_sibling(void)
 {
@@ -72,17 +71,12 @@ static pid_t fork_sibling(void)
 
 static int begin(int channel, pid_t station, struct err *e)
 {
-	uint8_t seed[1];
-
 	set_name("kiln-slot");
 	if (setpgid(0, 0) != 0 || dup2(channel, SERVE_FD) != SERVE_FD ||
 	    close_range(SERVE_FD + 1, ~0U, 0) != 0)
 		return err_errno(e, ERR_CONFIG, "stem.begin", "beginning a new process");
 	if (serve_tie(station, e) != 0)
 		return -1;
-	/* The generator notices the fork at its next use: now, not in the sandbox. */
-	if (RAND_bytes(seed, sizeof(seed)) != 1)
-		return err_openssl(e, ERR_CONFIG, "stem.begin", "seeding a new process");
 	FAILPOINT("stem.born");
 	return STEM_BORN;
 }

@@ -338,6 +338,32 @@ static void test_self_signed(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* Without decoding: of version 3 and of 1, not in a truncation, a longer one or another object. */
+static void test_self_issued(void **state)
+{
+	const struct fixture *f = *state;
+	AUTO(X509) *old = make(f->key, "root", "root", 1);
+	AUTO_STRUCT(buf) der = { 0 };
+	struct err e = { 0 };
+
+	assert_true(x509_cut_is_self_issued(f->root_der.data, f->root_der.len));
+	assert_false(x509_cut_is_self_issued(f->leaf_der.data, f->leaf_der.len));
+	assert_false(x509_cut_is_self_issued(f->request_der.data, f->request_der.len));
+	for (size_t len = 0; len < f->root_der.len; len++) {
+		assert_ok(buf_set(&der, f->root_der.data, len, &e), &e);
+		assert_false(x509_cut_is_self_issued(der.data, len));
+	}
+	assert_ok(buf_set(&der, f->root_der.data, f->root_der.len, &e), &e);
+	assert_ok(buf_add_u8(&der, 0, &e), &e);
+	assert_false(x509_cut_is_self_issued(der.data, der.len));
+	assert_true(
+	    X509_set_version(old, X509_VERSION_1) == 1 && X509_sign(old, f->key, EVP_sha256()) > 0);
+	buf_clear(&der);
+	assert_ok(x509_add_der(old, &der, &e), &e);
+	assert_true(x509_cut_is_self_issued(der.data, der.len));
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_digests),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_self_signed),
+		cmocka_unit_test(test_self_issued),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

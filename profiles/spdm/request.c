@@ -14,8 +14,8 @@ enum level {
  * device may want a reset for every CSR and the same RequesterInfo after it. */
 struct wish {
 	enum level level;
-	uint8_t tag; /* of the reset that was made for it; 0: none */
-	struct buf key; /* spdm_key_of; empty: not known yet */
+	uint8_t tag;      /* of the reset that was made for it; 0: none */
+	struct buf key;   /* spdm_key_of; empty: not known yet */
 	struct buf plain; /* the CSR of LEVEL_KEY */
 };
 

@@ -193,13 +193,19 @@ static int on_ready(void *context, const json_t *answer, struct err *e)
 	return 0;
 }
 
-/* A plug that bounces is seen before it is seen to have left again: no unit's failure. Whoever is not
- * there the last time is missing. */
-static bool may_come_back(struct slot *slot, const struct err *why)
+/*
+ * Of no unit yet. A plug that bounces is seen before it is seen to have left again; whoever is not there the
+ * last time is missing. And a process that waited for the device may end just as it is given it: the device
+ * is to blame where the next one does too.
+ */
+static bool is_opened_again(struct slot *slot, const struct err *why)
 {
-	if (slot->job != NULL || (!err_is(why, "link.absent") && !err_is(why, "link.gone")))
+	if (slot->job != NULL)
 		return false;
-	return ++slot->openings < OPENINGS_MAX;
+	if (err_is(why, "child.died"))
+		return slot->openings++ == 0;
+	return (err_is(why, "link.absent") || err_is(why, "link.gone")) &&
+	       ++slot->openings < OPENINGS_MAX;
 }
 
 static void on_ended(void *context, const struct err *why)
@@ -224,7 +230,7 @@ static void on_ended(void *context, const struct err *why)
 		station_note(slot->station,
 		    json_pack("{s:s, s:s, s:{s:s, s:o}}", "event", "station", "what", "child-died",
 			"detail", "slot", slot->config->name, "error", json_from_err(why)));
-	if (may_come_back(slot, why)) {
+	if (is_opened_again(slot, why)) {
 		arm(slot->again, RESET_SETTLE_MS);
 		return;
 	}

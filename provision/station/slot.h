@@ -28,7 +28,7 @@ struct slot {
 	const struct err *trouble; /* with what is there; of the place's */
 	bool closed; /* its link failed too often: until it is opened again nothing begins in it */
 	struct streak failures; /* of the link, since a unit passed */
-	unsigned openings;      /* of this attachment that found nobody */
+	unsigned openings;      /* of this attachment that came to nothing */
 	const struct slot_process_events *process;
 	struct birth *birth; /* of the child, which is asked for */
 	struct child *child;

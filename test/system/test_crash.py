@@ -14,15 +14,16 @@ SEED = int(os.environ.get("KILN_SEED", "1"))
 
 
 def children_of(pid, name):
+    """Those that live."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat", encoding="utf-8") as file:
                 fields = file.read().rsplit(")", 1)
-            comm, parent = fields[0].split("(", 1)[1], int(fields[1].split()[1])
+            comm, (state, parent) = fields[0].split("(", 1)[1], fields[1].split()[:2]
         except (OSError, IndexError):
             continue
-        if parent == pid and comm == name:
+        if int(parent) == pid and comm == name and state != "Z":
             found.append(int(entry))
     return found
 

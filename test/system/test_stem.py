@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from station_kit import PASSED, STATION, World, check_promises
+from station_kit import PASSED, STATION, UNITS, World, check_promises
 from test_crash import children_of
 
 
@@ -26,7 +26,7 @@ class Stem(unittest.TestCase):
             self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
             self.assertEqual({u["outcome"] for u in batch.units}, {"passed"})
             check_promises(self, world)
-            return [e["detail"] for e in world.log() if e["event"] == "station" and e["what"] == "child-died"]
+            return self.deaths(world)
 
     def test_units_at_work_do_not_notice_its_death(self):
         deaths = self.hurt_at_keygen(signal.SIGKILL, 600)
@@ -52,22 +52,49 @@ class Stem(unittest.TestCase):
             self.assertEqual([e["code"] for e in batch.events if e.get("what") == "broken"], ["pool.down"])
             check_promises(self, world)
 
+    def begin_with_one_idle(self, world):
+        """The second slot is empty while the first unit works; (batch, the process that waits for the next device)."""
+        world.twins.ask("unplug", slot=2)
+        batch = world.batch("--count", 2, swap=False)
+        batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
+        self.slots_of(batch, 2)
+        return batch, *self.idle(batch)
+
     def test_a_process_waits_for_the_next_device_and_is_no_fault_where_it_died(self):
         for how in (None, signal.SIGKILL):
             with self.subTest(how), World(devices=2, slots=2, keygen_ms=600) as world:
-                world.twins.ask("unplug", slot=2)
-                batch = world.batch("--count", 2, swap=False)
-                batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen")
-                self.slots_of(batch, 2)
-                spare, = self.idle(batch)
+                batch, spare = self.begin_with_one_idle(world)
                 if how:
                     os.kill(spare, how)
+                    self.slots_of(batch, 1)
                 world.twins.ask("plug", slot=2, serial=world.serials()[1])
                 batch.wait_for(lambda e: e["event"] == "step" and e["step"] == "keygen" and e["slot"] == "2")
                 self.assertEqual(spare in self.slots_of(batch, 2), how is None)
                 self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
-                self.assertFalse([e for e in world.log() if e["event"] == "station" and e["what"] == "child-died"])
+                self.assertFalse(self.deaths(world))
                 check_promises(self, world)
+
+    def test_one_that_dies_as_it_is_given_a_device_is_no_fault_of_the_unit(self):
+        with World(devices=2, slots=2, keygen_ms=600) as world:
+            batch, spare = self.begin_with_one_idle(world)
+            os.kill(spare, signal.SIGSTOP)
+            world.twins.ask("plug", slot=2, serial=world.serials()[1])
+            batch.wait_for(lambda e: e["event"] == "arrived" and e["slot"] == "2")
+            os.kill(spare, signal.SIGKILL)
+            self.assertEqual(batch.wait(), PASSED, (batch.stderr, batch.units))
+            self.assertEqual(len(self.deaths(world)), 1)
+            check_promises(self, world)
+
+    def test_a_device_over_which_each_dies_fails(self):
+        with World(devices=1, slots=1, keygen_ms=600) as world:
+            world.environment["KILN_FAILPOINT"] = "kiln-slot:stem.born:1:kill"
+            code, batch = world.run("--count", 1, swap=False)
+            self.assertEqual((code, [u["code"] for u in batch.units]), (UNITS, ["child.died"]), batch.stderr)
+            self.assertEqual(len(self.deaths(world)), 2)
+            check_promises(self, world)
+
+    def deaths(self, world):
+        return [e["detail"] for e in world.log() if e["event"] == "station" and e["what"] == "child-died"]
 
     def idle(self, batch, yes=True):
         """The processes of slots that have no device open; or that have one."""
@@ -96,8 +123,7 @@ class Stem(unittest.TestCase):
             batch.wait_for(lambda e: e["event"] == "unit" and e["outcome"] == "passed")
             batch.process.send_signal(signal.SIGINT)
             batch.wait()
-            deaths = [e["detail"] for e in world.log() if e["event"] == "station" and e["what"] == "child-died"]
-            self.assertEqual(len(deaths), 1, deaths)
+            self.assertEqual(len(self.deaths(world)), 1)
             check_promises(self, world)
 
     def test_it_ends_with_its_station(self):

@@ -253,8 +253,8 @@ class Result:
 
 def judge_crash(result, passage, shared):
     crash = shared.crash()
-    if "AddressSanitizer" in passage.stderr or "LeakSanitizer" in passage.stderr or \
-            "runtime error:" in passage.stderr:
+    reports = passage.stderr.replace("AddressSanitizer: SEGV", "") if crash else passage.stderr  # judged by its place
+    if "ERROR: AddressSanitizer" in reports or "LeakSanitizer" in reports or "runtime error:" in reports:
         result.violations.append("sanitizer")
     signals = [e for e in passage.events if e.get("what") == "child-died" and "was ended by signal" in e["message"]
                and "signal 9 " not in e["message"]]
@@ -263,7 +263,8 @@ def judge_crash(result, passage, shared):
             result.violations.append("a child was " + signals[-1]["message"])
         return
     program, number, frames = crash
-    nearest = next((os.path.basename(m) for m, _ in frames if not os.path.basename(m).startswith("libc.so")), "?")
+    modules = [os.path.basename(module) for module, _ in frames]
+    nearest = next((m for m in modules if not m.startswith(("libc.so", "libasan.so"))), "?")
     result.crash = f"{program} signal {number} in {nearest}"
     if not nearest.startswith(FOREIGN.get(program, ())) or program == "kiln":
         result.violations.append("crash: " + result.crash + ": " + " < ".join(symbols(frames)))

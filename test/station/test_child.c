@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -118,6 +119,33 @@ static void ask(struct witness *w, int64_t ms)
 	assert_true(child_is_busy(w->child));
 }
 
+static _Noreturn void be_a_child(const char *role, const char *marker);
+
+/* As a stem makes one: forked, it does not greet. */
+static void adopt(struct witness *w, const char *role, int open_ms)
+{
+	const struct child_events events = { on_ready, on_ended, w };
+	struct child_process process;
+	struct err e = { 0 };
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	process = (struct child_process){ fork(), ends[0] };
+	if (process.pid == 0) {
+		(void)close(ends[0]);
+		if (dup2(ends[1], SERVE_FD) != SERVE_FD)
+			_exit(9);
+		be_a_child(role, w->marker);
+	}
+	(void)close(ends[1]);
+	assert_true(process.pid > 0);
+	w->pid = process.pid;
+	assert_ok(child_adopt(&w->child, w->loop, program, &process,
+		      json_pack("{s:s}", "do", "open"), open_ms, ERR_LINK, &events, &e),
+	    &e);
+	assert_int_equal(w->ready + w->ended, 0);
+}
+
 static void assert_gone(const struct witness *w)
 {
 	assert_int_equal(kill(w->pid, 0), -1); /* neither running nor left unreaped */
@@ -221,6 +249,65 @@ static void test_one_that_does_not_begin_well_ends(void **state)
 		assert_int_equal(w->why.domain, rows[i].domain);
 		assert_int_equal(w->ready + w->answered, 0);
 	}
+}
+
+static void test_one_that_was_adopted_opens_and_answers(void **state)
+{
+	struct witness *w = *state;
+
+	adopt(w, "adopted", OPEN_MS);
+	await(w, &w->ready);
+	ask(w, ASK_MS);
+	await(w, &w->answered);
+	assert_string_equal(w->text, "done");
+	child_stop(steal(&w->child), PATIENCE_S * 1000);
+	assert_gone(w);
+	settle(w);
+	assert_int_equal(w->ended, 0);
+}
+
+static void test_one_that_was_adopted_and_does_not_open_is_gone(void **state)
+{
+	static const struct {
+		const char *role, *code;
+		int open_ms;
+	} rows[] = {
+		{ "dies-at-once", "child.died", OPEN_MS },
+		{ "adopted-hangs", "child.timeout", SHORT_MS },
+		{ "greets-with-noise", "json", OPEN_MS },
+		{ "honest", "child.protocol", OPEN_MS }, /* it greets, which was not asked */
+	};
+	struct witness *w = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		w->ended = 0;
+		adopt(w, rows[i].role, rows[i].open_ms);
+		await(w, &w->ended);
+		settle(w);
+		assert_string_equal(w->why.code, rows[i].code);
+		assert_int_equal(w->ready, 0);
+		assert_gone(w);
+	}
+}
+
+static void test_a_descriptor_goes_with_a_question(void **state)
+{
+	struct witness *w = *state;
+	struct err e = { 0 };
+	char said[8] = "";
+	int ends[2];
+
+	start(w, "is-given");
+	assert_int_equal(pipe(ends), 0);
+	assert_ok(child_ask_with(w->child, json_pack("{s:s}", "do", "it"), ends[1], ASK_MS,
+		      on_answer, w, &e),
+	    &e);
+	await(w, &w->answered);
+	assert_string_equal(w->text, "done");
+	assert_int_equal(close(ends[1]), 0); /* it stays the asker's */
+	assert_int_equal(read(ends[0], said, sizeof(said)), 5);
+	assert_string_equal(said, "given");
+	assert_int_equal(close(ends[0]), 0);
 }
 
 static void test_its_exit_code_and_signal_are_said(void **state)
@@ -442,7 +529,7 @@ static void open_up(const char *role, json_int_t id)
 	/* Two that are not to be asked at all. */
 	if (is(role, "dies-in-open") || is(role, "other-build") || is(role, "other-name"))
 		_exit(7);
-	if (is(role, "hangs-in-open"))
+	if (is(role, "hangs-in-open") || is(role, "adopted-hangs"))
 		(void)pause();
 	if (is(role, "refuses-open"))
 		put(json_pack("{s:I, s:{s:s, s:s, s:s}}", "id", id, "err", "domain", "device",
@@ -493,6 +580,31 @@ static void answer(const char *role, json_int_t id)
 	put_text(line + 10, (size_t)len - 10);
 }
 
+/* Reads a question and what came with it. */
+static void take_what_is_given(json_int_t id)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char text[256];
+	struct iovec part = { text, sizeof(text) };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	const struct cmsghdr *head;
+	int fd;
+
+	if (recvmsg(SERVE_FD, &message, 0) <= 0 || (head = CMSG_FIRSTHDR(&message)) == NULL ||
+	    head->cmsg_type != SCM_RIGHTS)
+		_exit(9);
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (write(fd, "given", 5) != 5)
+		_exit(9);
+	put(json_pack("{s:I, s:{s:s}}", "id", id, "ok", "text", "done"));
+}
+
 static _Noreturn void be_a_child(const char *role, const char *marker)
 {
 	AUTO_STRUCT(line) in = { .fd = SERVE_FD };
@@ -501,7 +613,8 @@ static _Noreturn void be_a_child(const char *role, const char *marker)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* known since Linux 2.1 */
 	(void)alarm(60);                        /* should the test forget it */
-	greet(role);
+	if (!is(role, "adopted") && !is(role, "adopted-hangs"))
+		greet(role);
 	for (;;) {
 		AUTO(json_t) *request = NULL;
 		bool eof;
@@ -519,6 +632,8 @@ static _Noreturn void be_a_child(const char *role, const char *marker)
 			answer(role, json_opt_int(request, "id", 0));
 		else
 			open_up(role, json_opt_int(request, "id", 0));
+		if (is(role, "is-given"))
+			take_what_is_given(json_opt_int(request, "id", 0) + 1);
 		opened = true;
 	}
 }
@@ -533,6 +648,9 @@ int main(int argc, char **argv)
 		child_test(test_an_answer_in_pieces_is_one_answer),
 		child_test(test_a_refusal_is_an_answer_and_not_the_end),
 		child_test(test_one_that_does_not_begin_well_ends),
+		child_test(test_one_that_was_adopted_opens_and_answers),
+		child_test(test_one_that_was_adopted_and_does_not_open_is_gone),
+		child_test(test_a_descriptor_goes_with_a_question),
 		child_test(test_its_exit_code_and_signal_are_said),
 		child_test(test_one_that_never_opens_is_killed),
 		child_test(test_one_that_dies_when_asked),

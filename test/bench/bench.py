@@ -84,6 +84,7 @@ def yardstick(board, count=20):
 
 
 def measure(arguments, board):
+    """Yields after each round how many there have been."""
     names = arguments.group or GROUPS
     with tempfile.TemporaryDirectory(prefix="kiln-bench-") as folder:
         context = Context(arguments, folder)
@@ -95,6 +96,7 @@ def measure(arguments, board):
                     importlib.import_module("group_" + name).round(context, board)
                     print(f"round {n + 1} of {arguments.rounds}: {name}, {time.monotonic() - begun:.0f} s",
                           file=sys.stderr)
+                yield n + 1
         finally:
             context.close()
 
@@ -102,22 +104,24 @@ def measure(arguments, board):
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    print(path)
+
+
+def save(folder, board, whole):
+    os.makedirs(folder, exist_ok=True)
+    write(os.path.join(folder, "bench.json"), json.dumps(whole, indent=1) + "\n")
+    write(os.path.join(folder, "bench.md"), report.markdown(board, whole))
+    if board.series:
+        write(os.path.join(folder, "bench.svg"), report.plot(whole["plot"]))
 
 
 def main():
     arguments = read_arguments()
     board = Board()
     before = machine()
-    measure(arguments, board)
-    print(report.table(board) + "\n")
-    os.makedirs(arguments.out, exist_ok=True)
-    whole = {"machine": before, "load_after": os.getloadavg(), "rounds": arguments.rounds, "quick": arguments.quick,
-             **board.describe()}
-    write(os.path.join(arguments.out, "bench.json"), json.dumps(whole, indent=1) + "\n")
-    write(os.path.join(arguments.out, "bench.md"), report.markdown(board, whole))
-    if board.series:
-        write(os.path.join(arguments.out, "bench.svg"), report.plot(whole["plot"]))
+    for rounds in measure(arguments, board):  # one that is broken off leaves the rounds that were whole
+        save(arguments.out, board, {"machine": before, "load_after": os.getloadavg(), "rounds": rounds,
+                                    "quick": arguments.quick, **board.describe()})
+    print(report.table(board) + f"\n\n{arguments.out}: bench.json, bench.md" + (", bench.svg" if board.series else ""))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What a careful line engineer would write: one device, from its slot to its record, every answer checked.
 #   line_script.sh FOLDER SLOT
-# FOLDER has line.env (what follows names), and the device is spoken to by kiln-slot, as kiln does it. It has no
-# retries, no way to go on after a power cut, no look at weak keys: what kiln does beyond it is left out.
+# FOLDER has line.env (what follows names), and the device is spoken to by kiln-slot, as kiln does it. It asks the
+# token again and nobody else, has no way to go on after a power cut, no look at weak keys: what kiln does beyond
+# it is left out.
 set -euo pipefail
 folder=$1 slot=$2
 # KILN_BIN, URL, MODULE, PIN, O, PROFILE (JSON text), SOFTHSM2_CONF, exported
@@ -112,8 +113,11 @@ openssl dgst -sha256 -verify leaf.pub -signature signature.der signed >/dev/null
 digest=$(openssl dgst -sha256 leaf.pem)
 printf '{"serial":"%s","model":"%s","certificate":"%s","proof":"%s"}' "$serial" "$model" "${digest##* }" "$hex" >statement
 openssl dgst -sha256 -binary statement >statement.hash
-pkcs11-tool --module "$MODULE" --token-label attestation --login --pin env:PIN --sign -m ECDSA --label k-att \
-	-i statement.hash -o statement.sig -f openssl >/dev/null 2>&1 || fail "the token"
+sign() {
+	pkcs11-tool --module "$MODULE" --token-label attestation --login --pin env:PIN --sign -m ECDSA --label k-att \
+		-i statement.hash -o statement.sig -f openssl >/dev/null 2>&1
+}
+sign || sign || sign || fail "the token" # SoftHSM finds none now and then, with many at once
 openssl dgst -sha256 -verify "$folder/attestation.pub" -signature statement.sig statement >/dev/null || fail "attestation"
 
 # record

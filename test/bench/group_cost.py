@@ -57,10 +57,11 @@ def memory(context, board, slots):
 
 
 def durable_writes(station, hands):
+    """From the first arrival to the last end; a station's own beginning and end are none of a unit's."""
     with open(station.path("strace"), encoding="utf-8") as file:
-        lines = [line for line in file if "sync(" in line and "resumed" not in line]
-    first = next(i for i, line in enumerate(lines) if float(line.split()[1]) >= hands.begun_wall)
-    return len(lines) - first
+        times = [float(line.split()[1]) for line in file if "sync(" in line and "resumed" not in line]
+    ended_wall = hands.begun_wall + hands.ended - hands.begun
+    return sum(hands.begun_wall <= at <= ended_wall for at in times)
 
 
 def details(context, board, slots):

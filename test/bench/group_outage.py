@@ -63,6 +63,7 @@ def round(context, board):
         time.sleep(seconds)
         share = (cpu_s(pids) - used) / (time.monotonic() - begun)
         station.road.open()
+        hands.wait_for(lambda e: e.get("what") == "ca-up")
         in_use = cores()
         rate, bound = drain(station, hands, before, slots)
         in_use = [after - begun for begun, after in zip(in_use, cores())]

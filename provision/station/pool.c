@@ -15,6 +15,7 @@ struct question {
 	child_answer *answer;
 	void *context;
 	struct question *next;
+	struct err why; /* of one that could not be sent */
 };
 
 struct member {
@@ -34,7 +35,8 @@ struct pool {
 	    started; /* of members: one after the other, modules do not like to be started at once */
 	struct question *first, **last;
 	size_t waiting;
-	struct event *refuse; /* deferred refusal of what is queued */
+	struct question *unsent;
+	struct event *refuse; /* deferred refusal of those, and of what is queued */
 	struct err broken;    /* why the children do not start; domain NONE while they may */
 };
 
@@ -142,14 +144,16 @@ bool pool_is_outage(const struct err *why)
 
 static void ask_member(struct member *m, struct question *q)
 {
-	struct err e = { 0 };
+	struct pool *p = m->pool;
 	json_t *request = json_incref(q->request);
 
 	m->asked = q;
-	if (child_ask_with(m->child, request, q->fd, q->deadline_ms, on_answer, m, &e) == 0)
+	if (child_ask_with(m->child, request, q->fd, q->deadline_ms, on_answer, m, &q->why) == 0)
 		return;
 	m->asked = NULL;
-	finish(q, NULL, &e);
+	q->next = p->unsent;
+	p->unsent = q;
+	event_active(p->refuse, EV_TIMEOUT, 0);
 }
 
 static void dispatch(struct pool *p)
@@ -171,6 +175,12 @@ static void on_refuse(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	while (p->unsent != NULL) {
+		struct question *q = p->unsent;
+
+		p->unsent = q->next;
+		finish(q, NULL, &q->why);
+	}
 	/* Not the child's own end: what was never asked had no effect. */
 	if (!pool_is_lost(p))
 		(void)err_set(&why, p->config.domain, "pool.down", "%s does not start: %s",
@@ -313,7 +323,7 @@ int pool_ask_with(struct pool *p, json_t *request, int fd, int64_t deadline_ms,
 			(void)close(fd); /* nothing was written */
 		return err_nomem(e);
 	}
-	*q = (struct question){ request, fd, deadline_ms, answer, context, NULL };
+	*q = (struct question){ request, fd, deadline_ms, answer, context, NULL, { 0 } };
 	*p->last = q;
 	p->last = &q->next;
 	p->waiting++;
@@ -352,6 +362,12 @@ void pool_stop(struct pool *p)
 	}
 	while (p->first != NULL)
 		question_free(take(p));
+	while (p->unsent != NULL) {
+		struct question *q = p->unsent;
+
+		p->unsent = q->next;
+		question_free(q);
+	}
 	if (p->refuse != NULL)
 		event_free(p->refuse);
 	free(p->members);

@@ -195,6 +195,14 @@ void stem_forget(struct birth *b)
 	b->born = NULL;
 }
 
+/* One that came anew has made none yet. */
+static void on_ready(void *context)
+{
+	struct stem *s = context;
+
+	stem_keep(s, s->wanted);
+}
+
 static json_t *make_prepare(void *context, struct err *e)
 {
 	const struct stem *s = context;
@@ -248,6 +256,7 @@ int stem_start(struct stem **ret, struct event_base *loop, const struct profile 
 		.open_ms = PREPARE_MS,
 		.make_open = make_prepare,
 		.ended = on_ended,
+		.ready = on_ready,
 		.context = s };
 
 	if (s == NULL)

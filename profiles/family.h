@@ -55,6 +55,7 @@ struct family {
 	bool keygen;  /* makes a key on demand; else it made one before (policy reuse only) */
 	bool seals;   /* knows `seal` */
 	bool anchors; /* stores trust anchors */
+	bool rooted;  /* stores the hash of its chain's root: there must be one */
 	bool
 	    identity_before_key; /* some way of `identify` needs no key; check_options has the rest */
 	unsigned objects;        /* bit per enum object it can store */

@@ -148,6 +148,34 @@ static int load_place(struct profile *p, size_t i, struct err *e)
 	return 0;
 }
 
+/* By its signature; and byte by byte by its names, by which a driver knows it (x509_cut_is_self_issued). */
+static int is_root(X509 *cert, bool *ret, struct err *e)
+{
+	AUTO_STRUCT(buf) der = { 0 };
+
+	if (x509_add_der(cert, &der, e) < 0)
+		return -1;
+	*ret = x509_is_self_signed(cert) && x509_cut_is_self_issued(der.data, der.len);
+	return 0;
+}
+
+static int check_roots(const struct profile *p, struct err *e)
+{
+	const struct profile_anchors *a = &p->issuer;
+	bool is = true;
+
+	for (int i = 0; family_find(p->driver)->rooted && i < sk_X509_num(a->certs); i++) {
+		if (is_root(sk_X509_value(a->certs, i), &is, e) < 0)
+			return -1;
+		if (!is)
+			return profile_error(node_at(p, 0, "file"), e,
+			    "certificate %d of %s is no root, signed by itself: devices of %s store the "
+			    "hash of their chain's root; what lies below it goes into `intermediates`",
+			    i + 1, a->file, p->driver);
+	}
+	return 0;
+}
+
 int profile_load(struct profile **ret, const char *path, struct err *e)
 {
 	AUTO_PTR(profile) *p = NULL;
@@ -159,6 +187,8 @@ int profile_load(struct profile **ret, const char *path, struct err *e)
 	for (size_t i = 0; i < COUNT(places); i++)
 		if (load_place(p, i, e) < 0)
 			return -1;
+	if (check_roots(p, e) < 0)
+		return -1;
 	*ret = steal(&p);
 	return 0;
 }

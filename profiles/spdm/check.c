@@ -15,6 +15,7 @@ const struct family spdm_family = {
 	.keygen = true,
 	.seals = true,
 	.anchors = true,
+	.rooted = true,
 	.identity_before_key = true,
 	.links = 1u << LINK_SERIAL | 1u << LINK_USB_MCTP,
 	.objects = 1U << OBJECT_CHAIN | 1U << OBJECT_ANCHORS,

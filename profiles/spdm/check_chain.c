@@ -60,7 +60,7 @@ int spdm_chain_build(const struct spdm_algorithm *a, const struct buf *ders, str
 		return err_set(e, ERR_CERT, "chain", "the chain is %zu bytes long; SPDM takes %d",
 		    total, SPDM_CHAIN_MAX);
 	root_at = c.at[c.count - 1];
-	/* Whether it is signed by itself, and that it is trusted, the station has judged. */
+	/* That it is signed by itself is known since the profile was loaded. */
 	if (!x509_cut_is_self_issued(ders->data + root_at, ders->len - root_at))
 		return err_set(e, ERR_CERT, "chain",
 		    "the chain does not end at a root, whose hash SPDM wants in front");

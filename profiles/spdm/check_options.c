@@ -18,6 +18,14 @@ static const struct spdm_algorithm algorithms[] = {
 		24 } },
 };
 
+const struct spdm_algorithm *spdm_algorithm_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT(algorithms); i++)
+		if (strcmp(name, algorithms[i].name) == 0)
+			return &algorithms[i];
+	return NULL;
+}
+
 void spdm_hash(const struct spdm_algorithm *a, const void *data, size_t len, uint8_t *ret)
 {
 	/* It can not fail short of a broken libcrypto. */
@@ -40,12 +48,9 @@ static int read_algorithm(const struct profile *p, struct spdm_options *o, struc
 {
 	const struct yaml_node *key = yaml_get(yaml_root(p->yaml), "key");
 
-	for (size_t i = 0; i < COUNT(algorithms); i++) {
-		if (strcmp(p->key_algorithm, algorithms[i].name) == 0) {
-			o->algorithm = &algorithms[i];
-			return 0;
-		}
-	}
+	o->algorithm = spdm_algorithm_find(p->key_algorithm);
+	if (o->algorithm != NULL)
+		return 0;
 	return yaml_error(key != NULL ? key : place(p), e,
 	    "key algorithm %s is not one of the spdm family: EC:P-256, EC:P-384", p->key_algorithm);
 }

@@ -37,6 +37,8 @@ struct spdm_options {
 	    vendor_reset; /* a required reset is asked for by message; else the operator makes it */
 };
 
+/* By the profile's name for it; NULL: the family has none such. */
+const struct spdm_algorithm *spdm_algorithm_find(const char *name);
 /* Errors: CONFIG "yaml" with the place, as profile_parse. The profile outlives ret. */
 must_check int spdm_options_read(const struct profile *p, struct spdm_options *ret, struct err *e);
 

@@ -8,9 +8,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct spdm_algorithm p256 = { "EC:P-256", "SHA256", "P-256", EVP_sha256,
-	SPDM_ASYM_ECDSA_P256, SPDM_HASH_SHA256, SPDM_KEY_ECDSA_P256, 32, 64 };
-
 static const uint8_t setup[] = { 0x10, 0x84, 0, 0, 0x10, 0x04, 0, 0, 0, 1, 0, 0x12, 0x12, 0xe1, 0,
 	0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 4, 1, 0, 0, 4, 1, 0, 0x12, 0x61, 0, 0, 0, 0, 0, 0, 6, 0, 0x18,
 	0, 0, 0x12, 0, 0, 0, 0x12, 0, 0, 0x12, 0xe3, 0, 0, 32, 0, 1, 2, 0x10, 0, 0, 0, 1, 0, 0, 0,
@@ -49,7 +46,7 @@ static int make_preimage(const uint8_t *data, size_t size, struct buf *p, struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct spdm_options options = { .algorithm = &p256, .v12 = true, .v13 = true };
+	const struct spdm_options options = { .algorithm = spdm_algorithm_find("EC:P-256"), .v12 = true, .v13 = true };
 	AUTO_STRUCT(proof) proof = { .scheme = SPDM_PROOF_SCHEME };
 	AUTO_STRUCT(proof_claims) claims = { 0 };
 	struct err e = { 0 };

@@ -13,9 +13,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct spdm_algorithm p256 = { "EC:P-256", "SHA256", "P-256", EVP_sha256,
-	SPDM_ASYM_ECDSA_P256, SPDM_HASH_SHA256, SPDM_KEY_ECDSA_P256, 32, 64 };
-
 struct hostile {
 	struct transport base;
 	const uint8_t *data;
@@ -137,7 +134,7 @@ static int run(struct spdm_connection *c, uint8_t what, struct err *e)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct spdm_options options = { .algorithm = &p256,
+	struct spdm_options options = { .algorithm = spdm_algorithm_find("EC:P-256"),
 		.v12 = true,
 		.v13 = true,
 		.has_vendor = true,

@@ -262,6 +262,36 @@ static void test_anchor_files(void **state)
 	testing_folder_remove(folder);
 }
 
+/* Devices that store the hash of their chain's root: known before one is made. */
+static void test_an_issuer_that_is_no_root(void **state)
+{
+	static const char issuing[] =
+	    "issuer: { file: example-issuing.pem, sha256: "
+	    "1a17b2c22fcc1b38798a840655d71f72d205430c69d33187736d04a950403176 }";
+	char *folder = testing_folder(), path[300];
+	AUTO_STRUCT(buf) text = { 0 };
+	AUTO_STRUCT(buf) changed = { 0 };
+	const char *at, *after;
+	struct profile *p = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	copy("profiles/spdm/example-root.pem", folder, "example-root.pem");
+	copy("profiles/spdm/example-issuing.pem", folder, "example-issuing.pem");
+	testing_read(testing_source("profiles/spdm/infusion-pump.yaml"), &text);
+	at = strstr(strstr(buf_str(&text, &e), "\ntrust:"), "issuer:");
+	after = strstr(at, "\n  intermediates:");
+	assert_ok(buf_add(&changed, text.data, (size_t)(at - (char *)text.data), &e), &e);
+	assert_ok(buf_add_str(&changed, issuing, &e), &e);
+	assert_ok(buf_add_str(&changed, after, &e), &e);
+	(void)snprintf(path, sizeof(path), "%s/p.yaml", folder);
+	assert_ok(file_write(path, changed.data, changed.len, 0644, &e), &e);
+	assert_err(profile_load(&p, path, &e), &e, "profile");
+	assert_non_null(strstr(e.message, "p.yaml:49:"));
+	assert_non_null(strstr(e.message, "certificate 1 of example-issuing.pem is no root"));
+	testing_folder_remove(folder);
+}
+
 static void test_export(void **state)
 {
 	AUTO_PTR(profile) *p = load_example();
@@ -339,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_anchor_files),
+		cmocka_unit_test(test_an_issuer_that_is_no_root),
 		cmocka_unit_test(test_export),
 		cmocka_unit_test(test_match),
 	};

@@ -88,6 +88,7 @@ class Figure:
     bar: tuple = None
     q: float = None
     digits: int = 2
+    rate: bool = False  # more is better, where no bar says so
     rounds: list = dataclasses.field(default_factory=list)
     bounds: list = dataclasses.field(default_factory=list)
 
@@ -100,7 +101,8 @@ class Figure:
         return median(self.rounds)
 
     def worst(self):
-        return min(self.values()) if self.bar and self.bar[0] == ">=" else max(self.values())
+        more = self.bar[0] == ">=" if self.bar else self.rate
+        return min(self.values()) if more else max(self.values())
 
     def met(self):
         """None where there is nothing to meet. The median counts; the worst round stands beside it."""

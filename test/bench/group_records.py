@@ -173,7 +173,7 @@ def verify(context, board):
                unit="events/s", bar=(">=", 100_000))
     events, us = probe("verify", small["path"])[0]
     board.tell("records.rebuild", events / us * 1e6, f"  {named(small['units'])}: chain, digests and tables",
-               unit="events/s")
+               unit="events/s", rate=True)
     station = context.once("real", lambda: real_station(context))
     begun = time.monotonic()
     done = subprocess.run([KILN, "verify", "--config", station.config, "--json"], capture_output=True, text=True)
@@ -182,7 +182,8 @@ def verify(context, board):
         raise AssertionError(f"kiln verify: {done.stdout}{done.stderr}")
     count = json.loads(done.stdout)["counts"]["checked_attestations"]
     events, us = probe("verify", station.path("records.db"))[0]
-    board.tell("records.verify", count / took, "kiln verify with all signatures", unit="units/s", digits=0)
+    board.tell("records.verify", count / took, "kiln verify with all signatures", unit="units/s", rate=True,
+               digits=0)
     board.tell("records.verify.share", 100 * (1 - us / 1e6 / took), "  share of its time that is not tables and chain",
                unit="%", bar=(">=", 80), digits=0)
 

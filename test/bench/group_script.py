@@ -96,8 +96,8 @@ def round(context, board):
                bar=(">=", 3), digits=1)
     board.tell("script.cpu", kiln_cpu / min(alone_cpu, many_cpu), "  CPU of a unit to the script's", bar=("<=", 0.1),
                digits=3)
-    board.tell("script.rate", 3600 * kiln, f"units per hour, {slots} slots, 0.5 s devices: kiln", digits=0)
-    board.tell("script.rate.parallel", 3600 * many, "  the script in parallel", digits=0)
-    board.tell("script.rate.alone", 3600 * alone, "  the script alone", digits=0)
+    board.tell("script.rate", 3600 * kiln, f"units per hour, {slots} slots, 0.5 s devices: kiln", rate=True, digits=0)
+    board.tell("script.rate.parallel", 3600 * many, "  the script in parallel", rate=True, digits=0)
+    board.tell("script.rate.alone", 3600 * alone, "  the script alone", rate=True, digits=0)
     board.tell("script.cpu.kiln", 1000 * kiln_cpu, "  CPU of a unit: kiln", unit="ms", digits=1)
     board.tell("script.cpu.script", 1000 * min(alone_cpu, many_cpu), "  the script", unit="ms", digits=1)

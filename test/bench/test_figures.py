@@ -53,6 +53,8 @@ class Figures(unittest.TestCase):
     def test_worst_is_by_the_bar(self):
         self.assertEqual(Figure("a", "a", bar=(">=", 2), rounds=[3, 1, 2]).worst(), 1)
         self.assertEqual(Figure("a", "a", bar=("<=", 2), rounds=[3, 1, 2]).worst(), 3)
+        self.assertEqual(Figure("a", "a", rounds=[3, 1, 2]).worst(), 3)
+        self.assertEqual(Figure("a", "a", rounds=[3, 1, 2], rate=True).worst(), 1)
 
     def test_the_median_meets(self):
         self.assertIs(Figure("a", "a", bar=("<=", 2), rounds=[3, 1, 2]).met(), True)

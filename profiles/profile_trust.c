@@ -169,8 +169,10 @@ static int check_roots(const struct profile *p, struct err *e)
 			return -1;
 		if (!is)
 			return profile_error(node_at(p, 0, "file"), e,
-			    "certificate %d of %s is no root, signed by itself: devices of %s store the "
-			    "hash of their chain's root; what lies below it goes into `intermediates`",
+			    "certificate %d of %s is no root, signed by itself: devices of %s "
+			    "store the "
+			    "hash of their chain's root; what lies below it goes into "
+			    "`intermediates`",
 			    i + 1, a->file, p->driver);
 	}
 	return 0;

@@ -46,7 +46,9 @@ static int make_preimage(const uint8_t *data, size_t size, struct buf *p, struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct spdm_options options = { .algorithm = spdm_algorithm_find("EC:P-256"), .v12 = true, .v13 = true };
+	const struct spdm_options options = { .algorithm = spdm_algorithm_find("EC:P-256"),
+		.v12 = true,
+		.v13 = true };
 	AUTO_STRUCT(proof) proof = { .scheme = SPDM_PROOF_SCHEME };
 	AUTO_STRUCT(proof_claims) claims = { 0 };
 	struct err e = { 0 };

@@ -170,9 +170,7 @@ static int check_roots(const struct profile *p, struct err *e)
 		if (!is)
 			return profile_error(node_at(p, 0, "file"), e,
 			    "certificate %d of %s is no root, signed by itself: devices of %s "
-			    "store the "
-			    "hash of their chain's root; what lies below it goes into "
-			    "`intermediates`",
+			    "store their root's hash; others go into `intermediates`",
 			    i + 1, a->file, p->driver);
 	}
 	return 0;

@@ -62,6 +62,15 @@ static struct question *take(struct pool *p)
 	return q;
 }
 
+static struct question *take_unsent(struct pool *p)
+{
+	struct question *q = p->unsent;
+
+	if (q != NULL)
+		p->unsent = q->next;
+	return q;
+}
+
 static void finish(struct question *q, const json_t *answer, const struct err *e)
 {
 	q->answer(q->context, answer, e);
@@ -175,12 +184,8 @@ static void on_refuse(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	while (p->unsent != NULL) {
-		struct question *q = p->unsent;
-
-		p->unsent = q->next;
+	for (struct question *q; (q = take_unsent(p)) != NULL;)
 		finish(q, NULL, &q->why);
-	}
 	/* Not the child's own end: what was never asked had no effect. */
 	if (!pool_is_lost(p))
 		(void)err_set(&why, p->config.domain, "pool.down", "%s does not start: %s",
@@ -362,12 +367,8 @@ void pool_stop(struct pool *p)
 	}
 	while (p->first != NULL)
 		question_free(take(p));
-	while (p->unsent != NULL) {
-		struct question *q = p->unsent;
-
-		p->unsent = q->next;
+	for (struct question *q; (q = take_unsent(p)) != NULL;)
 		question_free(q);
-	}
 	if (p->refuse != NULL)
 		event_free(p->refuse);
 	free(p->members);
